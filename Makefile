@@ -1,0 +1,54 @@
+# Everything a developer or CI does here has a name below. The work itself is in cargo and
+# in the scripts under pkg-config/, so that each can also be run alone.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Wasm may need another compiler than the native build: setup.sh knows which.
+WASM_ENV = wasm_env=$$(pkg-config/setup.sh env); eval "$$wasm_env"
+WASM = --target wasm32-unknown-unknown
+
+.PHONY: help setup demo test test-full bench check fmt clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: ## Install what is missing on this machine (seconds when nothing is)
+	@pkg-config/setup.sh
+
+demo: setup ## Build the command line tool and show it at work
+	cargo build --locked --release --features cli
+	pkg-config/demo.sh
+
+test: setup ## Run all tests, and check that the core and the wasm build compile
+	@pkg-config/run-tests.sh
+
+test-full: setup ## The same with the long property tests and simulations
+	@pkg-config/run-tests.sh full
+
+bench: setup ## Build the command line tool and measure it
+	cargo build --locked --release --features cli
+	pkg-config/bench.sh
+
+check: setup ## Format, lints on both targets, docs, licences and sources of dependencies
+	cargo fmt --check
+	cargo clippy --locked --all-targets --all-features -- -D warnings
+	$(WASM_ENV); cargo clippy --locked $(WASM) --lib -- -D warnings
+	cargo check --locked --no-default-features
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features
+	@pkg-config/setup.sh deny
+	cargo deny --locked check bans licenses sources
+	@# The advisories come from a server of their own, which a closed network does not reach:
+	@# not having them is said aloud, having them and failing is a failure.
+	@if timeout 20 cargo deny fetch db >/dev/null 2>&1; then \
+	  cargo deny --locked check --disable-fetch advisories; \
+	else \
+	  echo "advisories SKIPPED: the RustSec database could not be fetched within 20 s"; \
+	fi
+
+fmt: ## Format the source
+	cargo fmt
+
+clean: ## Remove everything that was built, and the demo's data
+	rm -rf target/demo
+	cargo clean

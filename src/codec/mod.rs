@@ -1,0 +1,3 @@
+//! Bytes: canonical CBOR, written and read strictly.
+
+pub(crate) mod cbor;

@@ -1,0 +1,8 @@
+//! Facts and the signed entries that carry them, journals' beginnings and links to them.
+
+pub(crate) mod entry;
+pub(crate) mod genesis;
+pub(crate) mod link;
+pub(crate) mod statement;
+pub(crate) mod unchecked;
+pub(crate) mod value;

@@ -1,0 +1,105 @@
+//! Every bound in one place, with the relations between them checked when the crate is compiled.
+//!
+//! Those marked *format* are part of what makes an entry an entry: they are not configurable, since
+//! two devices with different bounds would hold different sets.
+
+use core::time::Duration;
+
+/// Format: bytes of a whole record (body and signature).
+pub const RECORD_BYTES: usize = 1_048_576;
+/// Format: facts of one entry.
+pub const FACTS_PER_ENTRY: usize = 1_000;
+/// Format: bytes of a predicate.
+pub const PREDICATE_BYTES: usize = 256;
+/// Format: bytes of a value's canonical encoding.
+pub const VALUE_BYTES: usize = 65_536;
+/// Format: depth of a value; a scalar has depth 0, a container one more than its deepest child.
+pub const VALUE_DEPTH: usize = 16;
+/// Format: own entries that one entry may name as coming before it.
+pub const AFTER: usize = 8;
+/// Format: largest entry timestamp, in microseconds since 1970; also the largest absolute value of a
+/// fact's timestamp in milliseconds, and of an integral number that has one encoding as integer and float.
+pub const SAFE_INTEGER: u64 = (1 << 53) - 1;
+/// Bytes of an Ed25519 signature.
+pub const SIGNATURE_BYTES: usize = 64;
+
+/// How far an entry's timestamp may lie beyond the local wall clock without counting as ahead.
+pub const AHEAD: Duration = Duration::from_secs(300);
+
+/// Wire: bytes of one frame.
+pub const FRAME_BYTES: usize = 65_536;
+/// Wire: bytes of entries that a frame of entries aims at; leaves room for the frame's own head.
+pub const FRAME_PAYLOAD_BYTES: usize = 60_000;
+/// Wire: bytes of a frame accepted before the peer has authenticated.
+pub const HANDSHAKE_FRAME_BYTES: usize = 1_024;
+/// Wire: bytes of the address that was dialled, as sent in the hello.
+pub const ADDRESS_BYTES: usize = 300;
+/// Wire: channels open at once on one connection.
+pub const CHANNELS: usize = 1_000;
+/// Wire: prefixes in one question of a descent.
+pub const PREFIXES_PER_ASK: usize = 96;
+/// Wire: a subtree with at most this many entries is answered by its ids.
+pub const IDS_PER_NODE: u64 = 16;
+/// Wire: ids in one frame.
+pub const IDS_PER_FRAME: usize = 1_900;
+/// Wire: differences gathered before the entries themselves travel; the rest is found in a next round.
+pub const IDS_PER_ROUND: usize = 65_536;
+/// Wire: bytes that a channel may send before the peer has committed any of them.
+pub const CREDIT_BYTES: u64 = 262_144;
+/// Wire: rounds of a sync that end without a new entry before it is given up.
+pub const FRUITLESS_ROUNDS: u32 = 3;
+/// Bytes queued towards one peer at which it counts as not reading.
+pub const QUEUE_BYTES: usize = 4 * 1_048_576;
+/// Bytes queued towards one peer at which no further entries are read from the store for it.
+pub const QUEUE_FEED_BYTES: usize = 262_144;
+
+/// Entries that one append to the store takes at most.
+pub const COMMIT_ENTRIES: usize = 2_048;
+/// Bytes that one append to the store aims at.
+pub const COMMIT_BYTES: usize = 2 * 1_048_576;
+/// Entries that are signed in one slice of work.
+pub const SIGN_SLICE: usize = 64;
+/// Compare-and-set appends that may fail in a row before an append is refused as contended.
+pub const COMMIT_ATTEMPTS: u32 = 16;
+
+/// Commands that wait for the command loop.
+pub const MAILBOX: usize = 64;
+/// Facts or entries of one page.
+pub const PAGE: usize = 256;
+/// Largest page a caller may ask for.
+pub const PAGE_MAX: usize = 10_000;
+/// Peers that a node keeps.
+pub const PEERS: usize = 1_024;
+
+/// To open a transport connection.
+pub const CONNECT: Duration = Duration::from_secs(10);
+/// From the open transport to the authenticated peer.
+pub const HANDSHAKE: Duration = Duration::from_secs(10);
+/// From a question to the peer's next sign of progress.
+pub const REPLY: Duration = Duration::from_secs(30);
+/// Silence after which a ping is sent.
+pub const PING: Duration = Duration::from_secs(20);
+/// Silence after which the peer counts as gone.
+pub const DEAD: Duration = Duration::from_secs(45);
+/// First wait after a failed connection; doubles with each failure in a row.
+pub const BACK_OFF: Duration = Duration::from_secs(1);
+/// Longest wait after failed connections.
+pub const BACK_OFF_MAX: Duration = Duration::from_secs(300);
+/// Wait after a breach of protocol.
+pub const BREACH_BACK_OFF: Duration = Duration::from_secs(900);
+/// How long a stop waits for tasks that were asked to end.
+pub const DRAIN: Duration = Duration::from_secs(2);
+
+const _: () = {
+    assert!(VALUE_BYTES < RECORD_BYTES);
+    assert!(FRAME_PAYLOAD_BYTES + 4_096 < FRAME_BYTES);
+    assert!(IDS_PER_FRAME * 34 + 64 < FRAME_BYTES);
+    assert!(HANDSHAKE_FRAME_BYTES > ADDRESS_BYTES + 256);
+    // A node's answer lists 16 children of at most 45 bytes each, or its ids.
+    assert!(PREFIXES_PER_ASK * (16 * 42 + 8) < FRAME_BYTES);
+    assert!(PREFIXES_PER_ASK * (IDS_PER_NODE as usize * 34 + 8) < FRAME_BYTES);
+    assert!(PING.as_secs() * 2 < DEAD.as_secs());
+    assert!(BACK_OFF.as_secs() < BACK_OFF_MAX.as_secs());
+    assert!(PAGE <= PAGE_MAX);
+    assert!(QUEUE_FEED_BYTES < QUEUE_BYTES);
+};

@@ -1,0 +1,16 @@
+//! What Isoroot needs from its surroundings, as traits; and the adapters that provide it.
+
+pub(crate) mod send;
+pub(crate) mod traits;
+
+pub mod conformance;
+pub mod memory;
+#[cfg(all(feature = "native", not(target_arch = "wasm32")))]
+pub mod native;
+
+pub use send::{BoxFuture, BoxStream, MaybeSend, MaybeSync};
+pub use traits::{
+    AppendOutcome, Clock, Connection, Cursor, Durability, DynTransport, Entropy, EntropyError, FrameReceiver,
+    FrameSender, Listener, Platform, Spawner, Store, StoreError, StoredRecord, Timer, Transport,
+    TransportError,
+};
