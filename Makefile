@@ -37,11 +37,11 @@ check: setup ## Format, lints on both targets, docs, licences and sources of dep
 	cargo check --locked --no-default-features
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features
 	@pkg-config/setup.sh deny
-	cargo deny --locked check bans licenses sources
+	cargo deny --locked check --hide-inclusion-graph bans licenses sources
 	@# The advisories come from a server of their own, which a closed network does not reach:
 	@# not having them is said aloud, having them and failing is a failure.
 	@if timeout 20 cargo deny fetch db >/dev/null 2>&1; then \
-	  cargo deny --locked check --disable-fetch advisories; \
+	  cargo deny --locked check advisories; \
 	else \
 	  echo "advisories SKIPPED: the RustSec database could not be fetched within 20 s"; \
 	fi

@@ -182,10 +182,12 @@ debian_way() {
     mkdir -p "$new/lib"
     cp "$build/$wasm"/release/deps/*.rlib "$new/lib/"
     /usr/bin/rustc --version >"$new/built-by"
-    # The stamp moves in together with what it vouches for: no half-built library passes.
-    attempt "needs root or sudo" as_root rm -rf "$web_lib"
-    attempt "needs root or sudo" as_root cp -r "$new" "$web_lib.new"
-    attempt "needs root or sudo" as_root mv "$web_lib.new" "$web_lib"
+    # The stamp moves in together with what it vouches for: no half-copied library passes.
+    [ "$(id -u)" -eq 0 ] || have sudo || die "cannot write to $web_lib" "run pkg-config/setup.sh wasm once as root"
+    attempt "see the message above" as_root rm -rf "$web_lib" "$web_lib.new"
+    attempt "see the message above" as_root cp -r "$new" "$web_lib.new"
+    attempt "see the message above" as_root chmod -R a+rX "$web_lib.new"
+    attempt "see the message above" as_root mv "$web_lib.new" "$web_lib"
   fi
   if ! web_linked; then
     say "wasm: making Debian's compiler known to rustup as '$web' (at once)"

@@ -1,4 +1,5 @@
-//! What all errors have in common: a stable code and whose fault it is.
+//! What all errors have in common, a stable code and whose fault it is; and the errors of the surroundings,
+//! which pass through every level: of stores and of transports.
 
 use core::fmt;
 
@@ -42,5 +43,111 @@ impl fmt::Display for Code {
 impl fmt::Debug for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
+    }
+}
+
+/// Why a store refused or failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Another process has it open.
+    #[error("the store {path} is in use{}", holder.map(|pid| format!(" by process {pid}")).unwrap_or_default())]
+    InUse {
+        /// Where the store is.
+        path: String,
+        /// Process id of the holder, where it is known.
+        holder: Option<u32>,
+    },
+    /// It can't be opened: missing rights, not a directory, not a store.
+    #[error("the store {path} cannot be opened: {reason}")]
+    Open {
+        /// Where the store is.
+        path: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// It was written by a newer version, and was not touched.
+    #[error("the store has format {found}, this version reads up to {known}")]
+    TooNew {
+        /// Format version found.
+        found: u64,
+        /// Highest format version known here.
+        known: u64,
+    },
+    /// Its content contradicts itself.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+    /// There is no room left.
+    #[error("the store is full: {0}")]
+    Full(String),
+    /// Reading or writing failed. After a failed write nothing is acknowledged until the store has
+    /// been opened again.
+    #[error("the store failed: {0}")]
+    Failed(String),
+}
+
+impl StoreError {
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        Code::new(match self {
+            Self::InUse { .. } => "STORE_IN_USE",
+            Self::Open { .. } => "STORE_OPEN",
+            Self::TooNew { .. } => "STORE_TOO_NEW",
+            Self::Damaged(_) => "STORE_DAMAGED",
+            Self::Full(_) => "STORE_FULL",
+            Self::Failed(_) => "STORE_FAILED",
+        })
+    }
+
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        Fault::Store
+    }
+}
+
+/// Why a connection could not be made or has ended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TransportError {
+    /// The address can't be dialled by this transport.
+    #[error("the address {address:?} cannot be dialled: {reason}")]
+    Address {
+        /// The address as given.
+        address: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Nobody answers at the address, or something that does not speak the protocol.
+    #[error("nobody reached at {address}: {reason}")]
+    Unreachable {
+        /// The address dialled.
+        address: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// The peer sent a frame over the limit, or of a kind that the transport does not carry.
+    #[error("the peer sent a frame that the transport refuses: {0}")]
+    Frame(String),
+    /// The connection broke.
+    #[error("the connection broke: {0}")]
+    Broken(String),
+}
+
+impl TransportError {
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        Code::new(match self {
+            Self::Address { .. } => "ADDRESS",
+            Self::Unreachable { .. } => "UNREACHABLE",
+            Self::Frame(_) => "FRAME",
+            Self::Broken(_) => "DISCONNECTED",
+        })
+    }
+
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Address { .. } => Fault::Caller,
+            Self::Unreachable { .. } | Self::Broken(_) => Fault::Network,
+            Self::Frame(_) => Fault::Peer,
+        }
     }
 }

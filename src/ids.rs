@@ -128,6 +128,15 @@ impl fmt::Display for FactId {
     }
 }
 
+/// A place in a journal as one store keeps it: all entries numbered up to `number`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor {
+    /// The store that gave the numbers.
+    pub store: StoreId,
+    /// Number of the last entry; 0 before the first.
+    pub number: u64,
+}
+
 /// Writes bytes as lower-case hex.
 pub(crate) fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
     bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

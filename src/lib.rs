@@ -22,11 +22,17 @@
 
 mod codec;
 mod crypto;
+#[cfg(feature = "driver")]
+mod driver;
 mod error;
 mod fact;
 mod ids;
+mod journal;
 pub mod limits;
 mod merkle;
+mod reconcile;
+mod service;
+mod session;
 mod time;
 
 #[cfg(feature = "driver")]
@@ -35,12 +41,29 @@ pub mod platform;
 pub use codec::cbor::DecodeError;
 pub use crypto::hash::Hash;
 pub use crypto::sign::DeviceKey;
-pub use error::{Code, Fault};
-pub use fact::entry::{Draft, DraftError, Entry};
+#[cfg(feature = "driver")]
+pub use driver::{
+    command::{JournalStatus, PeerSync, StopReport},
+    error::NodeError,
+    facts::{FactPage, FactRecord, Filter},
+    node::{Appended, SyncNode},
+    service::SyncService,
+};
+pub use error::{Code, Fault, StoreError, TransportError};
+pub use fact::entry::{Draft, DraftError, Entry, SignError};
 pub use fact::genesis::{Genesis, GenesisError};
 pub use fact::link::{Link, LinkError};
 pub use fact::statement::{Fact, FactError};
 pub use fact::unchecked::{EntryError, UncheckedEntry};
 pub use fact::value::{Value, ValueError};
-pub use ids::{AuthorityId, DeviceId, EntryId, EpochId, FactId, JournalId, ParseIdError, StoreId};
+pub use ids::{AuthorityId, Cursor, DeviceId, EntryId, EpochId, FactId, JournalId, ParseIdError, StoreId};
+pub use merkle::map::MerkleMap;
+pub use merkle::prefix::Prefix;
+pub use merkle::subtree::{Node, Root};
+pub use service::config::{Admission, Config};
+pub use service::event::Event;
+pub use service::peers::{PeerInfo, PeerStatus};
+pub use session::channel::SyncReport;
+pub use session::failure::PeerError;
+pub use session::message::MessageError;
 pub use time::{Instant, Now, WallTime};

@@ -48,6 +48,8 @@ pub const IDS_PER_ROUND: usize = 65_536;
 pub const CREDIT_BYTES: u64 = 262_144;
 /// Wire: rounds of a sync that end without a new entry before it is given up.
 pub const FRUITLESS_ROUNDS: u32 = 3;
+/// Wire: rounds of a sync, fruitful or not.
+pub const ROUNDS: u32 = 256;
 /// Bytes queued towards one peer at which it counts as not reading.
 pub const QUEUE_BYTES: usize = 4 * 1_048_576;
 /// Bytes queued towards one peer at which no further entries are read from the store for it.
@@ -97,7 +99,7 @@ const _: () = {
     assert!(HANDSHAKE_FRAME_BYTES > ADDRESS_BYTES + 256);
     // A node's answer lists 16 children of at most 45 bytes each, or its ids.
     assert!(PREFIXES_PER_ASK * (16 * 42 + 8) < FRAME_BYTES);
-    assert!(PREFIXES_PER_ASK * (IDS_PER_NODE as usize * 34 + 8) < FRAME_BYTES);
+    assert!(PREFIXES_PER_ASK as u64 * (IDS_PER_NODE * 34 + 8) < FRAME_BYTES as u64);
     assert!(PING.as_secs() * 2 < DEAD.as_secs());
     assert!(BACK_OFF.as_secs() < BACK_OFF_MAX.as_secs());
     assert!(PAGE <= PAGE_MAX);

@@ -248,10 +248,7 @@ impl<'b> Reader<'b> {
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<T, DecodeError>,
     ) -> Result<Option<T>, DecodeError> {
-        match self.kind()? {
-            Kind::Null => self.null().map(|()| None),
-            _ => read(self).map(Some),
-        }
+        if self.kind()? == Kind::Null { self.null().map(|()| None) } else { read(self).map(Some) }
     }
 
     pub(crate) fn bool(&mut self) -> Result<bool, DecodeError> {

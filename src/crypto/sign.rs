@@ -19,7 +19,7 @@ use crate::limits::SIGNATURE_BYTES;
 #[derive(Clone, ZeroizeOnDrop)]
 pub struct DeviceKey {
     seed: [u8; 32],
-    #[zeroize(skip)]
+    // Holds the seed again, and what is derived from it; it does not wipe itself.
     signing: SigningKey,
     #[zeroize(skip)]
     device: DeviceId,
@@ -28,9 +28,11 @@ pub struct DeviceKey {
 impl DeviceKey {
     /// The key made from 32 secret, uniformly random bytes (the seed of RFC 8032).
     pub fn from_seed(mut seed: [u8; 32]) -> Self {
-        let signing = SigningKey::from(seed);
+        let mut signing = SigningKey::from(seed);
         let device = DeviceId::from_bytes(VerificationKeyBytes::from(&signing).into());
         let key = Self { seed, signing, device };
+        // Both are copied, not moved.
+        signing.zeroize();
         seed.zeroize();
         key
     }

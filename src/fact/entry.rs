@@ -54,6 +54,31 @@ pub enum DraftError {
     },
 }
 
+/// What an entry can't be signed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignError {
+    /// The facts were drafted for another device than the key's.
+    #[error("the facts are a draft of {draft}, the key is that of {key}")]
+    Author {
+        /// The author of the draft.
+        draft: DeviceId,
+        /// The device whose key it is.
+        key: DeviceId,
+    },
+    /// Over 8 predecessors.
+    #[error("an entry names at most {AFTER} predecessors, not {0}")]
+    AfterCount(usize),
+    /// The predecessors are not in ascending order, or one is named twice.
+    #[error("predecessor {index} is not greater than the one before it")]
+    AfterOrder {
+        /// Zero-based place of the first one that is not greater than its neighbour on the left.
+        index: usize,
+    },
+    /// Over 2^53 − 1.
+    #[error("the timestamp {0} is over 2^53 − 1 us")]
+    Timestamp(u64),
+}
+
 impl Draft {
     /// Checks and encodes the facts of one entry by `author`.
     ///
@@ -90,7 +115,8 @@ impl Draft {
 
     /// Signs the entry for the open journal `journal`. `key` is the author's.
     ///
-    /// `after` holds at most 8 ids in strictly ascending order, `timestamp` is at most 2^53 − 1.
+    /// `after` holds at most 8 ids in strictly ascending order, `timestamp` is at most 2^53 − 1:
+    /// [`Entry::sign`] is the form that checks this.
     pub(crate) fn sign(
         &self,
         journal: &JournalId,
@@ -206,6 +232,38 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Signs `draft` as an entry of the open journal `journal`.
+    ///
+    /// A node does this for you, and knows `after` and the timestamp; this is for those who write
+    /// entries without one. `after` names the device's own latest entries, 0 to 8 in strictly
+    /// ascending order; `timestamp` is its hybrid logical clock, in microseconds since 1970. The same
+    /// input gives the same bytes.
+    ///
+    /// # Errors
+    /// When the draft is another device's, or `after` or `timestamp` is out of bounds.
+    pub fn sign(
+        journal: &JournalId,
+        key: &DeviceKey,
+        after: &[EntryId],
+        timestamp: u64,
+        draft: &Draft,
+    ) -> Result<Self, SignError> {
+        if key.device() != draft.author {
+            return Err(SignError::Author { draft: draft.author, key: key.device() });
+        }
+        if after.len() > AFTER {
+            return Err(SignError::AfterCount(after.len()));
+        }
+        let pairs = after.iter().zip(after.iter().skip(1));
+        if let Some(pair) = pairs.map(|(left, right)| left < right).position(|ascending| !ascending) {
+            return Err(SignError::AfterOrder { index: pair.saturating_add(1) });
+        }
+        if timestamp > SAFE_INTEGER {
+            return Err(SignError::Timestamp(timestamp));
+        }
+        Ok(draft.sign(journal, key, after, timestamp))
+    }
+
     /// Its name.
     pub fn id(&self) -> EntryId {
         self.id

@@ -70,11 +70,15 @@ impl FromStr for Link {
 }
 
 /// Undoes percent-encoding (RFC 3986 §2.1); nothing if a `%` is not followed by two hex digits, or
-/// the bytes are not UTF-8.
+/// the bytes are not UTF-8, or there is a bare `&` or `#`: what such a link says beyond the hub is
+/// for a later version to read, and not part of the address.
 fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
+        if matches!(byte, b'&' | b'#') {
+            return None;
+        }
         if byte != b'%' {
             bytes.push(byte);
             continue;
@@ -106,7 +110,7 @@ mod tests {
         let id = "00".repeat(32);
         assert_eq!("http://x".parse::<Link>(), Err(LinkError::Scheme));
         assert!(matches!("isoroot:12".parse::<Link>(), Err(LinkError::Journal(_))));
-        for query in ["", "hub=", "hub=%", "hub=%4", "hub=%zz", "hub=%ff", "hup=x"] {
+        for query in ["", "hub=", "hub=%", "hub=%4", "hub=%zz", "hub=%ff", "hup=x", "hub=a&b=c", "hub=a#b"] {
             assert_eq!(format!("isoroot:{id}?{query}").parse::<Link>(), Err(LinkError::Hub), "{query}");
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! `[1, predicate, value, authority or null, timestamp or null]`
 
-use crate::codec::cbor::{DecodeError, Kind, Reader, Writer};
+use crate::codec::cbor::{DecodeError, Reader, Writer};
 use crate::fact::value::{self, Value, ValueError};
 use crate::ids::{AuthorityId, DeviceId};
 use crate::limits::{PREDICATE_BYTES, SAFE_INTEGER};
@@ -11,7 +11,7 @@ use crate::limits::{PREDICATE_BYTES, SAFE_INTEGER};
 const VERSION: u64 = 1;
 
 /// One small immutable statement.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact {
     /// What the statement is about: 1 to 256 bytes of UTF-8.
     pub predicate: String,
@@ -114,11 +114,8 @@ impl<'b> FactView<'b> {
             return Err(DecodeError::NotCanonical { rule, position });
         }
         let position = reader.position();
-        let timestamp = match reader.kind()? {
-            Kind::Null => reader.null().map(|()| None)?,
-            _ => Some(reader.integer()?),
-        };
-        if timestamp.is_some_and(|timestamp| timestamp.unsigned_abs() > SAFE_INTEGER) {
+        let timestamp = reader.optional(Reader::integer)?;
+        if timestamp.is_some_and(|timestamp: i64| timestamp.unsigned_abs() > SAFE_INTEGER) {
             return Err(Reader::out_of_bounds(position, "timestamp of the fact"));
         }
         Ok(Self { predicate, value, authority, timestamp })

@@ -29,12 +29,12 @@ pub enum EntryError {
     /// Not the canonical bytes of an entry.
     #[error("the record is malformed: {0}")]
     Malformed(#[from] DecodeError),
-    /// It belongs to another journal, by the epoch that it names.
-    #[error("the entry belongs to another journal")]
-    WrongJournal,
     /// It names an epoch that is not known here.
     #[error("the entry names epoch {0}, which is not known here")]
     UnknownEpoch(u64),
+    /// It belongs to another journal, by the epoch that it names.
+    #[error("the entry belongs to another journal")]
+    WrongJournal,
     /// It is sealed or steers the journal, which an open journal of this version does not admit.
     #[error("entries of kind {0} are not admitted here")]
     KindNotAdmitted(u64),
@@ -83,29 +83,44 @@ impl UncheckedEntry {
         if !sign::verify(&parsed.head.device, &message, signature) {
             return Err(EntryError::BadSignature);
         }
-        Ok(entry(journal, parsed, self.record))
+        Ok(entry(self.id(journal), parsed, self.record))
     }
 
     /// Checks many entries of an open journal, their signatures together; one verdict each, the same
     /// as [`check`](Self::check) gives.
     pub fn check_all(journal: &JournalId, entries: Vec<Self>) -> Vec<Result<Entry, EntryError>> {
+        Self::judge_all(journal, entries).into_iter().map(|(_, verdict)| verdict).collect()
+    }
+
+    /// The same, with the id of each record, entry or not.
+    pub(crate) fn judge_all(
+        journal: &JournalId,
+        entries: Vec<Self>,
+    ) -> Vec<(EntryId, Result<Entry, EntryError>)> {
         let mut batch = sign::Batch::default();
         let parsed: Vec<_> = entries
             .into_iter()
             .map(|entry| {
-                let parsed = parse(journal, &entry.record)?;
-                let (body, signature) = split_record(&entry.record).ok_or(EntryError::BadSignature)?;
-                let message = signed_message(journal, &EpochId::from(*journal), body);
-                batch.push(&parsed.head.device, &message, signature);
-                Ok((parsed, entry.record))
+                let id = entry.id(journal);
+                let parsed = parse(journal, &entry.record).and_then(|parsed| {
+                    let (body, signature) = split_record(&entry.record).ok_or(EntryError::BadSignature)?;
+                    let message = signed_message(journal, &EpochId::from(*journal), body);
+                    batch.push(&parsed.head.device, &message, signature);
+                    Ok((parsed, entry.record))
+                });
+                (id, parsed)
             })
             .collect();
         let mut verdicts = batch.verify().into_iter();
-        let mut conclude = |(parsed, record)| match verdicts.next() {
-            Some(true) => Ok(entry(journal, parsed, record)),
+        let mut conclude = |id, (parsed, record)| match verdicts.next() {
+            Some(true) => Ok(entry(id, parsed, record)),
             Some(false) | None => Err(EntryError::BadSignature),
         };
-        parsed.into_iter().map(|parsed| parsed.and_then(&mut conclude)).collect()
+        let judged = parsed.into_iter().map(|(id, parsed)| {
+            let verdict = parsed.and_then(|parsed| conclude(id, parsed));
+            (id, verdict)
+        });
+        judged.collect()
     }
 
     /// Reads a record that was checked before it was stored: its bytes are held to `id`, which binds
@@ -114,18 +129,18 @@ impl UncheckedEntry {
     /// # Errors
     /// [`EntryError::Malformed`] and the like when the store returned other bytes than it was given;
     /// [`EntryError::BadSignature`] when they do not hash to `id`.
-    pub fn reload(self, journal: &JournalId, id: &EntryId) -> Result<Entry, EntryError> {
+    pub(crate) fn reload(self, journal: &JournalId, id: &EntryId) -> Result<Entry, EntryError> {
         if self.id(journal) != *id {
             return Err(EntryError::BadSignature);
         }
         let parsed = parse(journal, &self.record)?;
-        Ok(entry(journal, parsed, self.record))
+        Ok(entry(*id, parsed, self.record))
     }
 }
 
-fn entry(journal: &JournalId, parsed: Parsed, record: Vec<u8>) -> Entry {
+fn entry(id: EntryId, parsed: Parsed, record: Vec<u8>) -> Entry {
     Entry {
-        id: entry_id(journal, &record),
+        id,
         head: parsed.head,
         facts_at: parsed.facts_at,
         predicates: parsed.predicates,
@@ -215,4 +230,40 @@ fn read_facts(reader: &mut Reader<'_>, device: &DeviceId) -> Result<Vec<Span>, D
         predicates.push(Span::of_predicate(fact, predicate.len()));
     }
     Ok(predicates)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::sign::DeviceKey;
+    use crate::fact::entry::Draft;
+    use crate::fact::genesis::Genesis;
+    use crate::fact::statement::Fact;
+
+    #[test]
+    fn c2_a_stored_record_is_held_to_its_id() {
+        let (journal, key) = (Genesis::named("notes").journal(), DeviceKey::from_seed([1; 32]));
+        let draft = Draft::new(key.device(), &[Fact::new("p", 1i64)]).unwrap();
+        let entry = draft.sign(&journal, &key, &[], 0);
+        let reload = |record: &[u8]| UncheckedEntry::new(record.to_vec()).reload(&journal, &entry.id());
+        assert_eq!(reload(entry.record()).as_ref(), Ok(&entry));
+        for bit in 0..entry.record().len() * 8 {
+            let mut record = entry.record().to_vec();
+            record[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(reload(&record), Err(EntryError::BadSignature), "bit {bit}");
+        }
+        let elsewhere = Genesis::named("other").journal();
+        let stored = UncheckedEntry::new(entry.record().to_vec());
+        assert_eq!(stored.reload(&elsewhere, &entry.id()), Err(EntryError::BadSignature));
+    }
+
+    #[test]
+    fn c2_judging_names_every_record_also_what_is_no_entry() {
+        let journal = Genesis::named("notes").journal();
+        let records = [UncheckedEntry::new(vec![1, 2, 3]), UncheckedEntry::new(Vec::new())];
+        let ids: Vec<_> = records.iter().map(|record| record.id(&journal)).collect();
+        let judged = UncheckedEntry::judge_all(&journal, records.to_vec());
+        assert!(judged.iter().map(|(id, _)| id).eq(&ids));
+        assert!(judged.iter().all(|(_, verdict)| matches!(verdict, Err(EntryError::Malformed(_)))));
+    }
 }

@@ -9,8 +9,8 @@ use crate::limits::{VALUE_BYTES, VALUE_DEPTH};
 ///
 /// One value has one byte string on every platform. So that this also holds for numbers, an integral
 /// float within ±(2^53 − 1) is the integer: [`Value::from`] turns it into one, and so does a value
-/// that was built by hand when it is encoded.
-#[derive(Clone, Debug, PartialEq)]
+/// that was built by hand when it is encoded. Two values are equal if their bytes are.
+#[derive(Clone, Debug)]
 pub enum Value {
     /// Nothing.
     Null,
@@ -179,6 +179,29 @@ impl<'b> KeyOrder<'b> {
         Ok(key)
     }
 }
+
+impl PartialEq for Value {
+    /// Whether both have the same canonical bytes: NaN is NaN, −0 is 0, 1.0 is 1, and 2^53 as a float
+    /// is not 2^53 as an integer.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Value::Null, Value::Null) => true,
+            (Value::Bool(a), Value::Bool(b)) => a == b,
+            (Value::Integer(a), Value::Integer(b)) => a == b,
+            (Value::Float(a), Value::Float(b)) => a == b || (a.is_nan() && b.is_nan()),
+            (Value::Integer(a), Value::Float(b)) | (Value::Float(b), Value::Integer(a)) => {
+                integral(*b) == Some(*a)
+            }
+            (Value::Text(a), Value::Text(b)) => a == b,
+            (Value::Bytes(a), Value::Bytes(b)) => a == b,
+            (Value::List(a), Value::List(b)) => a == b,
+            (Value::Map(a), Value::Map(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Value {}
 
 impl From<bool> for Value {
     fn from(value: bool) -> Self {

@@ -1,1 +1,6 @@
-//! The Merkle map.
+//! The Merkle map: a set of entry ids, and the root that stands for it.
+
+mod hash;
+pub(crate) mod map;
+pub(crate) mod prefix;
+pub(crate) mod subtree;

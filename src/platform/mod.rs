@@ -2,6 +2,7 @@
 
 pub(crate) mod send;
 pub(crate) mod traits;
+pub(crate) mod waiters;
 
 pub mod conformance;
 pub mod memory;
@@ -9,8 +10,9 @@ pub mod memory;
 pub mod native;
 
 pub use send::{BoxFuture, BoxStream, MaybeSend, MaybeSync};
+pub use crate::error::{StoreError, TransportError};
+pub use crate::ids::Cursor;
 pub use traits::{
-    AppendOutcome, Clock, Connection, Cursor, Durability, DynTransport, Entropy, EntropyError, FrameReceiver,
-    FrameSender, Listener, Platform, Spawner, Store, StoreError, StoredRecord, Timer, Transport,
-    TransportError,
+    AppendOutcome, Clock, Connection, Durability, DynTransport, Entropy, EntropyError, FrameReceiver,
+    FrameSender, Listener, Platform, Spawner, Store, StoredRecord, Timer, Transport,
 };

@@ -6,8 +6,8 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use crate::error::{Code, Fault};
-use crate::ids::{EntryId, JournalId, StoreId};
+use crate::error::{StoreError, TransportError};
+use crate::ids::{Cursor, EntryId, JournalId};
 use crate::platform::send::{BoxFuture, MaybeSend, MaybeSync};
 use crate::time::{Instant, Now, WallTime};
 
@@ -56,54 +56,6 @@ pub trait Spawner: MaybeSend + MaybeSync + 'static {
         &self,
         work: impl FnOnce() -> T + MaybeSend + 'static,
     ) -> impl Future<Output = T> + MaybeSend;
-}
-
-/// Why a connection could not be made or has ended.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TransportError {
-    /// The address can't be dialled by this transport.
-    #[error("the address {address:?} cannot be dialled: {reason}")]
-    Address {
-        /// The address as given.
-        address: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Nobody answers at the address, or something that does not speak the protocol.
-    #[error("nobody reached at {address}: {reason}")]
-    Unreachable {
-        /// The address dialled.
-        address: String,
-        /// What the system says.
-        reason: String,
-    },
-    /// The peer sent a frame over the limit, or of a kind that the transport does not carry.
-    #[error("the peer sent a frame that the transport refuses: {0}")]
-    Frame(String),
-    /// The connection broke.
-    #[error("the connection broke: {0}")]
-    Broken(String),
-}
-
-impl TransportError {
-    /// The stable code.
-    pub fn code(&self) -> Code {
-        Code::new(match self {
-            Self::Address { .. } => "ADDRESS",
-            Self::Unreachable { .. } => "UNREACHABLE",
-            Self::Frame(_) => "FRAME",
-            Self::Broken(_) => "DISCONNECTED",
-        })
-    }
-
-    /// Whose fault it is.
-    pub fn fault(&self) -> Fault {
-        match self {
-            Self::Address { .. } => Fault::Caller,
-            Self::Unreachable { .. } | Self::Broken(_) => Fault::Network,
-            Self::Frame(_) => Fault::Peer,
-        }
-    }
 }
 
 /// The sending half of a connection.
@@ -189,15 +141,6 @@ pub trait Listener: MaybeSend + 'static {
     fn accept(&mut self) -> impl Future<Output = Option<Connection>> + MaybeSend;
 }
 
-/// A place in a journal as one store keeps it: all entries numbered up to `number`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cursor {
-    /// The store that gave the numbers.
-    pub store: StoreId,
-    /// Number of the last entry; 0 before the first.
-    pub number: u64,
-}
-
 /// When an append counts as done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Durability {
@@ -224,64 +167,6 @@ pub enum AppendOutcome {
     Done(Cursor),
     /// None of it happened: the head is no longer the expected one, but this.
     Behind(Cursor),
-}
-
-/// Why a store refused or failed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StoreError {
-    /// Another process has it open.
-    #[error("the store {path} is in use{}", holder.map(|pid| format!(" by process {pid}")).unwrap_or_default())]
-    InUse {
-        /// Where the store is.
-        path: String,
-        /// Process id of the holder, where it is known.
-        holder: Option<u32>,
-    },
-    /// It can't be opened: missing rights, not a directory, not a store.
-    #[error("the store {path} cannot be opened: {reason}")]
-    Open {
-        /// Where the store is.
-        path: String,
-        /// What the system says.
-        reason: String,
-    },
-    /// It was written by a newer version, and was not touched.
-    #[error("the store has format {found}, this version reads up to {known}")]
-    TooNew {
-        /// Format version found.
-        found: u64,
-        /// Highest format version known here.
-        known: u64,
-    },
-    /// Its content contradicts itself.
-    #[error("the store is damaged: {0}")]
-    Damaged(String),
-    /// There is no room left.
-    #[error("the store is full: {0}")]
-    Full(String),
-    /// Reading or writing failed. After a failed write nothing is acknowledged until the store has
-    /// been opened again.
-    #[error("the store failed: {0}")]
-    Failed(String),
-}
-
-impl StoreError {
-    /// The stable code.
-    pub fn code(&self) -> Code {
-        Code::new(match self {
-            Self::InUse { .. } => "STORE_IN_USE",
-            Self::Open { .. } => "STORE_OPEN",
-            Self::TooNew { .. } => "STORE_TOO_NEW",
-            Self::Damaged(_) => "STORE_DAMAGED",
-            Self::Full(_) => "STORE_FULL",
-            Self::Failed(_) => "STORE_FAILED",
-        })
-    }
-
-    /// Whose fault it is.
-    pub fn fault(&self) -> Fault {
-        Fault::Store
-    }
 }
 
 /// Keeps the records of journals in the order of commit, and small notes.

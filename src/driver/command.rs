@@ -1,0 +1,67 @@
+//! What callers ask of the command loop, each with the channel for its answer.
+
+use futures::channel::oneshot;
+
+use crate::driver::error::NodeError;
+use crate::driver::facts::{FactPage, Filter};
+use crate::fact::entry::{Draft, Entry};
+use crate::ids::{Cursor, DeviceId, EntryId, JournalId};
+use crate::merkle::subtree::Root;
+use crate::platform::traits::Connection;
+use crate::service::event::Event;
+use crate::service::peers::PeerInfo;
+use crate::session::channel::SyncReport;
+use crate::session::failure::PeerError;
+
+/// Where an answer goes.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, NodeError>>;
+
+/// A journal as it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JournalStatus {
+    /// Its root, which binds the number of its entries.
+    pub root: Root,
+    /// Facts of all entries.
+    pub facts: u64,
+    /// Different predicates.
+    pub predicates: u64,
+    /// The place behind its last entry in this store.
+    pub cursor: Cursor,
+}
+
+/// What a stop did.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct StopReport {
+    /// Names of tasks that did not end in time and were aborted.
+    pub aborted: Vec<&'static str>,
+}
+
+/// How syncing with one peer went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerSync {
+    /// The peer's address.
+    pub peer: String,
+    /// What the sync did, or why it failed.
+    pub result: Result<SyncReport, PeerError>,
+}
+
+/// See the module.
+pub(crate) enum Command {
+    Start { reply: Reply<()> },
+    Stop { reply: Reply<StopReport> },
+    IsRunning { reply: Reply<bool> },
+    Open { journal: JournalId, reply: Reply<()> },
+    Append { journal: JournalId, drafts: Vec<Draft>, reply: Reply<Vec<(EntryId, u64)>> },
+    Status { journal: JournalId, reply: Reply<JournalStatus> },
+    Get { journal: JournalId, entry: EntryId, reply: Reply<Option<Entry>> },
+    Page { journal: JournalId, filter: Filter, after: u64, limit: usize, reply: Reply<FactPage> },
+    /// Answered when the journal's last number is beyond `after`.
+    Grown { journal: JournalId, after: u64, reply: Reply<()> },
+    AddPeer { address: String, device: Option<DeviceId>, reply: Reply<bool> },
+    RemovePeer { address: String, reply: Reply<bool> },
+    Peers { reply: Reply<Vec<PeerInfo>> },
+    Sync { journal: JournalId, address: String, reply: Reply<SyncReport> },
+    Accept { connection: Connection, reply: Reply<()> },
+    Subscribe { events: async_channel::Sender<Event>, reply: Reply<()> },
+    Connections { reply: Reply<usize> },
+}

@@ -1,0 +1,73 @@
+//! The tasks of one connection: one reads frames for the command loop, one writes what it hands out.
+
+use async_channel::{Receiver, Sender};
+use futures::future::{Either, select};
+
+use crate::driver::command_loop::Outside;
+use crate::limits::DRAIN;
+use crate::platform::traits::{FrameReceiver, FrameSender, Timer};
+use crate::service::routing::{ConnectionId, Input};
+use crate::session::failure::PeerError;
+
+/// What the writing task is told.
+pub(crate) enum Outgoing {
+    /// Send this.
+    Frame(Vec<u8>),
+    /// Close behind what came before, with this reason. Nothing follows.
+    Close(String),
+}
+
+/// Reads frames until the connection ends, no faster than the command loop takes them.
+pub(crate) async fn read(
+    connection: ConnectionId,
+    mut receiver: Box<dyn FrameReceiver>,
+    inbox: Sender<Outside>,
+) {
+    loop {
+        let (input, over) = match receiver.receive().await {
+            Ok(Some(frame)) => (Input::Frame { connection, frame }, false),
+            Ok(None) => {
+                let reason = "the peer closed it".to_owned();
+                let error = crate::error::TransportError::Broken(reason).into();
+                (Input::Disconnected { connection, error }, true)
+            }
+            Err(error) => (Input::Disconnected { connection, error: error.into() }, true),
+        };
+        if inbox.send(Outside::Input(input)).await.is_err() || over {
+            return;
+        }
+    }
+}
+
+/// Sends frames in order until it is told to close or the connection breaks.
+pub(crate) async fn write<T: Timer>(
+    connection: ConnectionId,
+    mut sender: Box<dyn FrameSender>,
+    outgoing: Receiver<Outgoing>,
+    inbox: Sender<Outside>,
+    timer: impl core::ops::Deref<Target = T>,
+) {
+    while let Ok(next) = outgoing.recv().await {
+        match next {
+            Outgoing::Frame(frame) => {
+                let bytes = frame.len();
+                let input = match sender.send(frame).await {
+                    Ok(()) => Input::Drained { connection, bytes },
+                    Err(error) => Input::Disconnected { connection, error: PeerError::from(error) },
+                };
+                let over = matches!(input, Input::Disconnected { .. });
+                if inbox.send(Outside::Input(input)).await.is_err() || over {
+                    return;
+                }
+            }
+            Outgoing::Close(reason) => {
+                // A peer that does not read must not hold up the end.
+                let close = sender.close(&reason);
+                let limit = std::pin::pin!(timer.sleep(DRAIN));
+                match select(close, limit).await {
+                    Either::Left(_) | Either::Right(_) => return,
+                }
+            }
+        }
+    }
+}

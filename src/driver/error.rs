@@ -1,0 +1,83 @@
+//! Why a call to a node failed.
+
+use crate::error::{Code, Fault, StoreError, TransportError};
+use crate::fact::entry::DraftError;
+use crate::ids::JournalId;
+use crate::limits::{PAGE_MAX, PEERS};
+use crate::platform::traits::EntropyError;
+use crate::session::failure::PeerError;
+
+/// Why a call to a node failed. Nothing was changed then, unless it says so.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// The node was closed, or its task is gone.
+    #[error("the node is closed")]
+    Closed,
+    /// Syncing needs a service that was started.
+    #[error("the sync service is not started")]
+    NotStarted,
+    /// The store does not know the journal.
+    #[error("the store has no journal {0}")]
+    NoJournal(JournalId),
+    /// The facts do not make an entry.
+    #[error(transparent)]
+    Draft(#[from] DraftError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Syncing with the peer failed.
+    #[error(transparent)]
+    Peer(#[from] PeerError),
+    /// The address can't be dialled.
+    #[error(transparent)]
+    Address(#[from] TransportError),
+    /// There is no such peer, or none at all.
+    #[error("no peer to sync with")]
+    NoPeer,
+    /// As many peers are there as may be.
+    #[error("a node keeps at most {PEERS} peers")]
+    TooManyPeers,
+    /// The page asked for is too large or empty.
+    #[error("a page has 1 to {PAGE_MAX} entries")]
+    Page,
+    /// The system gave no randomness.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+}
+
+impl NodeError {
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Closed => Code::new("CLOSED"),
+            Self::NotStarted => Code::new("NOT_STARTED"),
+            Self::NoJournal(_) => Code::new("NO_JOURNAL"),
+            Self::Draft(_) => Code::new("INVALID_FACTS"),
+            Self::Store(error) => error.code(),
+            Self::Peer(error) => error.code(),
+            Self::Address(error) => error.code(),
+            Self::NoPeer => Code::new("NO_PEER"),
+            Self::TooManyPeers => Code::new("TOO_MANY_PEERS"),
+            Self::Page => Code::new("INVALID_PAGE"),
+            Self::Entropy(_) => Code::new("ENTROPY"),
+        }
+    }
+
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Store(error) => error.fault(),
+            Self::Peer(error) => error.fault(),
+            Self::Address(error) => error.fault(),
+            Self::Entropy(_) => Fault::Internal,
+            Self::Closed
+            | Self::NotStarted
+            | Self::NoJournal(_)
+            | Self::Draft(_)
+            | Self::NoPeer
+            | Self::TooManyPeers
+            | Self::Page => Fault::Caller,
+        }
+    }
+}

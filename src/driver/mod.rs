@@ -1,0 +1,11 @@
+//! The async driver: runs the sync service's machine over a platform. The only async over the core.
+
+pub(crate) mod command;
+pub(crate) mod command_loop;
+pub(crate) mod connection;
+pub(crate) mod error;
+pub(crate) mod facts;
+pub(crate) mod node;
+pub(crate) mod service;
+pub(crate) mod storage;
+pub(crate) mod task_group;

@@ -1,0 +1,229 @@
+//! `SyncNode`: the handle to one journal of a sync service.
+
+use futures::future::join_all;
+
+use crate::driver::command::{Command, JournalStatus, PeerSync, StopReport};
+use crate::driver::error::NodeError;
+use crate::driver::facts::{self, FactPage, FactRecord, Filter, ask};
+use crate::driver::service::SyncService;
+use crate::fact::entry::{Draft, Entry};
+use crate::fact::genesis::Genesis;
+use crate::fact::statement::Fact;
+use crate::ids::{DeviceId, EntryId, JournalId};
+use crate::merkle::subtree::Root;
+use crate::platform::send::BoxStream;
+use crate::platform::traits::Platform;
+use crate::service::config::Config;
+use crate::service::event::Event;
+use crate::service::peers::PeerInfo;
+
+/// An entry that is durable here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Its id.
+    pub id: EntryId,
+    /// Its number in this store.
+    pub number: u64,
+}
+
+/// One journal on this device, kept equal with its peers while started.
+///
+/// A handle: clones are cheap and share the node, which ends when the last one is dropped. Appending
+/// and reading work started or stopped, connected or not.
+#[derive(Clone, Debug)]
+pub struct SyncNode {
+    service: SyncService,
+    journal: JournalId,
+}
+
+impl SyncNode {
+    pub(crate) fn new(service: SyncService, journal: JournalId) -> Self {
+        Self { service, journal }
+    }
+
+    /// A node on a new journal, or on the one with this genesis if the store has it. Not started yet.
+    ///
+    /// # Errors
+    /// When the store or the source of entropy fails.
+    pub async fn create<P: Platform>(platform: P, genesis: &Genesis) -> Result<Self, NodeError> {
+        SyncService::new(platform, Config::default()).await?.create(genesis).await
+    }
+
+    /// A node on a journal that somebody else made, or that the store has. Not started yet.
+    ///
+    /// In an open journal everyone who knows the id may read and write.
+    ///
+    /// # Errors
+    /// When the store or the source of entropy fails.
+    pub async fn open<P: Platform>(platform: P, journal: JournalId) -> Result<Self, NodeError> {
+        SyncService::new(platform, Config::default()).await?.open(journal).await
+    }
+
+    /// The service that runs it.
+    pub fn service(&self) -> &SyncService {
+        &self.service
+    }
+
+    /// The journal.
+    pub fn journal(&self) -> JournalId {
+        self.journal
+    }
+
+    /// The device that signs here.
+    pub fn device(&self) -> DeviceId {
+        self.service.device()
+    }
+
+    /// See [`SyncService::start`].
+    ///
+    /// # Errors
+    /// When the node is closed.
+    pub async fn start(&self) -> Result<(), NodeError> {
+        self.service.start().await
+    }
+
+    /// See [`SyncService::stop`].
+    ///
+    /// # Errors
+    /// When the node is closed.
+    pub async fn stop(&self) -> Result<StopReport, NodeError> {
+        self.service.stop().await
+    }
+
+    /// See [`SyncService::is_running`].
+    ///
+    /// # Errors
+    /// When the node is closed.
+    pub async fn is_running(&self) -> Result<bool, NodeError> {
+        self.service.is_running().await
+    }
+
+    /// See [`SyncService::add_peer`].
+    ///
+    /// # Errors
+    /// When no transport dials such an address, there are too many peers, or the node is closed.
+    pub async fn add_peer(&self, address: &str) -> Result<bool, NodeError> {
+        self.service.add_peer(address).await
+    }
+
+    /// See [`SyncService::remove_peer`].
+    ///
+    /// # Errors
+    /// When the node is closed.
+    pub async fn remove_peer(&self, address: &str) -> Result<bool, NodeError> {
+        self.service.remove_peer(address).await
+    }
+
+    /// See [`SyncService::peers`].
+    ///
+    /// # Errors
+    /// When the node is closed.
+    pub async fn peers(&self) -> Result<Vec<PeerInfo>, NodeError> {
+        self.service.peers().await
+    }
+
+    /// Appends facts as one entry: all or none. Resolves when it is durable here.
+    ///
+    /// # Errors
+    /// When the facts exceed a bound, or the store fails; nothing is appended then.
+    pub async fn append(&self, facts: impl IntoIterator<Item = Fact>) -> Result<Appended, NodeError> {
+        let facts: Vec<_> = facts.into_iter().collect();
+        let draft = Draft::new(self.device(), &facts)?;
+        let appended = self.append_all(vec![draft]).await?;
+        appended.first().copied().ok_or(NodeError::Closed)
+    }
+
+    /// Appends many entries in this order, each whole or not at all. Resolves when all are durable here;
+    /// much faster than one by one.
+    ///
+    /// # Errors
+    /// When the store fails; the first of them may be appended then.
+    pub async fn append_all(&self, drafts: Vec<Draft>) -> Result<Vec<Appended>, NodeError> {
+        if drafts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let journal = self.journal;
+        let appended = ask(self.service.commands(), |reply| Command::Append { journal, drafts, reply }).await?;
+        Ok(appended.into_iter().map(|(id, number)| Appended { id, number }).collect())
+    }
+
+    /// The root, counts and the place behind the last entry, all of one moment.
+    ///
+    /// # Errors
+    /// When the node is closed.
+    pub async fn status(&self) -> Result<JournalStatus, NodeError> {
+        let journal = self.journal;
+        ask(self.service.commands(), |reply| Command::Status { journal, reply }).await
+    }
+
+    /// The Merkle root: two nodes are in sync exactly when theirs are equal.
+    ///
+    /// # Errors
+    /// When the node is closed.
+    pub async fn root(&self) -> Result<Root, NodeError> {
+        Ok(self.status().await?.root)
+    }
+
+    /// The entry with this id, if it is here.
+    ///
+    /// # Errors
+    /// When the store fails or the node is closed.
+    pub async fn get(&self, entry: EntryId) -> Result<Option<Entry>, NodeError> {
+        facts::get(self.service.commands(), self.journal, entry).await
+    }
+
+    /// One page of facts in the order of commit here: of at most `limit` entries (1 to 10,000) with
+    /// numbers beyond `after`.
+    ///
+    /// # Errors
+    /// When the page is of a size out of bounds, the store fails or the node is closed.
+    pub async fn page(&self, filter: Filter, after: u64, limit: usize) -> Result<FactPage, NodeError> {
+        let journal = self.journal;
+        ask(self.service.commands(), |reply| Command::Page { journal, filter, after, limit, reply }).await
+    }
+
+    /// The facts that are here, in the order of commit here, read page by page.
+    pub fn facts(&self, filter: Filter) -> BoxStream<'static, Result<FactRecord, NodeError>> {
+        facts::stream(self.service.commands().clone(), self.journal, filter, 0, false)
+    }
+
+    /// The facts of entries numbered beyond `after` in this store, and then each new one as it comes.
+    /// None is missed and none comes twice; a slow reader holds up nobody.
+    pub fn watch(&self, filter: Filter, after: u64) -> BoxStream<'static, Result<FactRecord, NodeError>> {
+        facts::stream(self.service.commands().clone(), self.journal, filter, after, true)
+    }
+
+    /// Syncs with one peer now.
+    ///
+    /// # Errors
+    /// When the node is not started, does not know the peer, or is closed. How the sync itself went
+    /// is in the result.
+    pub async fn sync_with(&self, address: &str) -> Result<PeerSync, NodeError> {
+        self.service.sync_with(self.journal, address).await
+    }
+
+    /// Syncs with all peers now; how it went with each. An unreachable peer is a failure.
+    ///
+    /// # Errors
+    /// When the node is not started, has no peers, or is closed.
+    pub async fn sync(&self) -> Result<Vec<PeerSync>, NodeError> {
+        let peers = self.peers().await?;
+        if !self.is_running().await? {
+            return Err(NodeError::NotStarted);
+        }
+        if peers.is_empty() {
+            return Err(NodeError::NoPeer);
+        }
+        let syncs = join_all(peers.iter().map(|peer| self.sync_with(&peer.address))).await;
+        // A peer that was removed meanwhile is no longer of interest.
+        syncs.into_iter().filter(|sync| *sync != Err(NodeError::NoPeer)).collect()
+    }
+
+    /// See [`SyncService::events`].
+    ///
+    /// # Errors
+    /// When the node is closed.
+    pub async fn events(&self) -> Result<async_channel::Receiver<Event>, NodeError> {
+        self.service.events().await
+    }
+}

@@ -1,0 +1,236 @@
+//! `SyncService`: the handle to a service that may serve many journals.
+
+use std::sync::Arc;
+
+use async_channel::Sender;
+
+use crate::driver::command::{Command, PeerSync, StopReport};
+use crate::driver::command_loop::CommandLoop;
+use crate::driver::error::NodeError;
+use crate::driver::facts::ask;
+use crate::driver::node::SyncNode;
+use crate::driver::storage;
+use crate::driver::task_group::TaskGroup;
+use crate::fact::genesis::Genesis;
+use crate::ids::{DeviceId, JournalId};
+use crate::limits::MAILBOX;
+use crate::platform::send::{BoxFuture, MaybeSend, MaybeSync};
+use crate::platform::traits::{Connection, Listener, Platform};
+use crate::service::config::Config;
+use crate::service::event::Event;
+use crate::service::machine::Machine;
+use crate::service::peers::PeerInfo;
+
+/// Events that wait for a subscriber before it counts as too slow.
+const EVENTS: usize = 1_024;
+
+/// A sync service: one store, one device key, any number of journals, peers and connections.
+///
+/// A handle: clones are cheap and share the service, which ends when the last one is dropped. Use
+/// [`SyncNode`] for one journal.
+#[derive(Clone)]
+pub struct SyncService {
+    commands: Sender<Command>,
+    device: DeviceId,
+    journals: Arc<dyn JournalNotes>,
+}
+
+/// The store's list of journals, without its type.
+trait JournalNotes: MaybeSend + MaybeSync {
+    fn list(&self) -> BoxFuture<'_, Result<Vec<JournalId>, NodeError>>;
+    fn register(
+        &self,
+        journal: JournalId,
+        genesis: Option<Vec<u8>>,
+    ) -> BoxFuture<'_, Result<(), NodeError>>;
+}
+
+struct Notes<P>(Arc<P>);
+
+impl<P: Platform> JournalNotes for Notes<P> {
+    fn list(&self) -> BoxFuture<'_, Result<Vec<JournalId>, NodeError>> {
+        Box::pin(async { Ok(storage::journals(self.0.store()).await?) })
+    }
+
+    fn register(
+        &self,
+        journal: JournalId,
+        genesis: Option<Vec<u8>>,
+    ) -> BoxFuture<'_, Result<(), NodeError>> {
+        Box::pin(async move { Ok(storage::register(self.0.store(), journal, genesis).await?) })
+    }
+}
+
+impl core::fmt::Debug for SyncService {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("SyncService").field("device", &self.device).finish_non_exhaustive()
+    }
+}
+
+impl SyncService {
+    /// A stopped service on this platform. The device key is the store's; a new store gets one.
+    ///
+    /// # Errors
+    /// When the store or the source of entropy fails.
+    pub async fn new<P: Platform>(platform: P, config: Config) -> Result<Self, NodeError> {
+        let platform = Arc::new(platform);
+        let key = storage::device_key(&*platform).await?;
+        let device = key.device();
+        let machine = Machine::new(config, key, storage::seed(&*platform)?);
+        let (commands, mailbox) = async_channel::bounded(MAILBOX);
+        let command_loop = CommandLoop::new(platform.clone(), machine, mailbox);
+        TaskGroup::default().spawn(platform.spawner(), "service", command_loop.run(), || {});
+        Ok(Self { commands, device, journals: Arc::new(Notes(platform)) })
+    }
+
+    /// The device that signs here.
+    pub fn device(&self) -> DeviceId {
+        self.device
+    }
+
+    /// Makes a journal in this store, or opens it if it is there, and keeps it open.
+    ///
+    /// # Errors
+    /// When the store fails or the service is closed.
+    pub async fn create(&self, genesis: &Genesis) -> Result<SyncNode, NodeError> {
+        let journal = genesis.journal();
+        self.journals.register(journal, Some(genesis.to_bytes())).await?;
+        self.keep_open(journal).await
+    }
+
+    /// Joins a journal by its id: opens it if it is in this store, else begins it empty, to be
+    /// filled from peers. In an open journal everyone who knows the id may read and write.
+    ///
+    /// # Errors
+    /// When the store fails or the service is closed.
+    pub async fn open(&self, journal: JournalId) -> Result<SyncNode, NodeError> {
+        self.journals.register(journal, None).await?;
+        self.keep_open(journal).await
+    }
+
+    async fn keep_open(&self, journal: JournalId) -> Result<SyncNode, NodeError> {
+        ask(&self.commands, |reply| Command::Open { journal, reply }).await?;
+        Ok(SyncNode::new(self.clone(), journal))
+    }
+
+    /// The journals that were made or joined in this store.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn journals(&self) -> Result<Vec<JournalId>, NodeError> {
+        self.journals.list().await
+    }
+
+    /// Runs: dials peers and keeps their journals equal. Starting what runs changes nothing; while it
+    /// is stopping this waits for the end, then starts.
+    ///
+    /// # Errors
+    /// When the service is closed.
+    pub async fn start(&self) -> Result<(), NodeError> {
+        ask(&self.commands, |reply| Command::Start { reply }).await
+    }
+
+    /// Ends all connections, with a word to each peer; waits for their tasks, at most 2 s. What is
+    /// being committed is committed. Reading and appending go on. Stopping what is stopped changes nothing.
+    ///
+    /// # Errors
+    /// When the service is closed.
+    pub async fn stop(&self) -> Result<StopReport, NodeError> {
+        ask(&self.commands, |reply| Command::Stop { reply }).await
+    }
+
+    /// Whether it was started and not stopped.
+    ///
+    /// # Errors
+    /// When the service is closed.
+    pub async fn is_running(&self) -> Result<bool, NodeError> {
+        ask(&self.commands, |reply| Command::IsRunning { reply }).await
+    }
+
+    /// Dials this address from now on, while the service runs. False if it did already.
+    ///
+    /// # Errors
+    /// When no transport dials such an address, there are too many peers, or the service is closed.
+    pub async fn add_peer(&self, address: &str) -> Result<bool, NodeError> {
+        self.add_peer_device(address, None).await
+    }
+
+    /// The same, and holds the peer to be this device.
+    ///
+    /// # Errors
+    /// As [`add_peer`](Self::add_peer).
+    pub async fn add_peer_device(&self, address: &str, device: Option<DeviceId>) -> Result<bool, NodeError> {
+        let address = address.to_owned();
+        ask(&self.commands, |reply| Command::AddPeer { address, device, reply }).await
+    }
+
+    /// No longer dials this address, and ends its connection. False if it was not there.
+    ///
+    /// # Errors
+    /// When the service is closed.
+    pub async fn remove_peer(&self, address: &str) -> Result<bool, NodeError> {
+        let address = address.to_owned();
+        ask(&self.commands, |reply| Command::RemovePeer { address, reply }).await
+    }
+
+    /// The peers that are dialled, in the order in which they were added.
+    ///
+    /// # Errors
+    /// When the service is closed.
+    pub async fn peers(&self) -> Result<Vec<PeerInfo>, NodeError> {
+        ask(&self.commands, |reply| Command::Peers { reply }).await
+    }
+
+    /// Syncs a journal with one peer now, dialling it if need be, also while it is backing off.
+    pub(crate) async fn sync_with(&self, journal: JournalId, address: &str) -> Result<PeerSync, NodeError> {
+        let peer = address.to_owned();
+        let address = peer.clone();
+        match ask(&self.commands, |reply| Command::Sync { journal, address, reply }).await {
+            Ok(report) => Ok(PeerSync { peer, result: Ok(report) }),
+            Err(NodeError::Peer(error)) => Ok(PeerSync { peer, result: Err(error) }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes a connection that a peer has opened.
+    ///
+    /// # Errors
+    /// When the service is not started or closed; the connection is dropped then.
+    pub async fn accept(&self, connection: Connection) -> Result<(), NodeError> {
+        ask(&self.commands, |reply| Command::Accept { connection, reply }).await
+    }
+
+    /// Takes connections from a listener until it is closed or the service is.
+    pub async fn serve(&self, mut listener: impl Listener) {
+        while let Some(connection) = listener.accept().await {
+            // While the service is stopped, who comes is turned away.
+            if self.accept(connection).await == Err(NodeError::Closed) {
+                return;
+            }
+        }
+    }
+
+    /// Connections that are open or being made.
+    ///
+    /// # Errors
+    /// When the service is closed.
+    pub async fn connections(&self) -> Result<usize, NodeError> {
+        ask(&self.commands, |reply| Command::Connections { reply }).await
+    }
+
+    /// What happens from now on. A listener that is too slow is told how much it missed.
+    ///
+    /// # Errors
+    /// When the service is closed.
+    pub async fn events(&self) -> Result<async_channel::Receiver<Event>, NodeError> {
+        let (events, listener) = async_channel::bounded(EVENTS);
+        ask(&self.commands, |reply| Command::Subscribe { events, reply }).await?;
+        Ok(listener)
+    }
+
+    /// The mailbox, for what belongs to one journal.
+    pub(crate) fn commands(&self) -> &Sender<Command> {
+        &self.commands
+    }
+}
+

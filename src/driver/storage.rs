@@ -1,0 +1,214 @@
+//! Journals between store and core: loading, following what others wrote, appending, reading for feeds.
+
+use std::sync::Arc;
+
+use crate::crypto::sign::DeviceKey;
+use crate::error::StoreError;
+use crate::fact::entry::Entry;
+use crate::fact::unchecked::UncheckedEntry;
+use crate::ids::{Cursor, DeviceId, JournalId, StoreId};
+use crate::journal::set::Journal;
+use crate::platform::traits::{
+    AppendOutcome, Clock, Durability, Entropy, EntropyError, Platform, Spawner, Store, StoredRecord,
+};
+use crate::driver::error::NodeError;
+use crate::service::routing::Input;
+use crate::session::feed::{Fed, Feed, FeedWhat, frames};
+
+/// Bytes of one read while a journal is loaded.
+const LOAD_BYTES: usize = 4 * 1_048_576;
+
+/// Key of the note that holds the device's secret key.
+const DEVICE_NOTE: &str = "device";
+/// What starts the keys of notes that hold a journal's genesis, or nothing where it is not known.
+const JOURNAL_NOTES: &str = "journal/";
+/// What starts the keys of notes that hold cursors into peers' stores.
+const CURSOR_NOTES: &str = "cursor/";
+
+/// The store's device key; made from fresh entropy if it has none yet.
+pub(crate) async fn device_key<P: Platform>(platform: &P) -> Result<DeviceKey, NodeError> {
+    let store = platform.store();
+    let mut seed = [0; 32];
+    platform.entropy().fill(&mut seed)?;
+    let made = match store.note(DEVICE_NOTE).await? {
+        Some(kept) => Err(Some(kept)),
+        None => store.set_note(DEVICE_NOTE, None, Some(seed.to_vec())).await?,
+    };
+    let seed = match made {
+        Ok(()) => seed,
+        // Kept from before, or another handle of the store was faster.
+        Err(kept) => kept
+            .and_then(|kept| kept.try_into().ok())
+            .ok_or_else(|| StoreError::Damaged("the device key has another length than 32 bytes".into()))?,
+    };
+    Ok(DeviceKey::from_seed(seed))
+}
+
+/// Random bytes to seed the machine.
+pub(crate) fn seed<P: Platform>(platform: &P) -> Result<[u8; 32], EntropyError> {
+    let mut seed = [0; 32];
+    platform.entropy().fill(&mut seed)?;
+    Ok(seed)
+}
+
+/// The journals that were made or opened in the store.
+pub(crate) async fn journals<S: Store>(store: &S) -> Result<Vec<JournalId>, StoreError> {
+    let notes = store.notes(JOURNAL_NOTES).await?;
+    let ids = notes.iter().map(|(key, _)| key.get(JOURNAL_NOTES.len()..).unwrap_or_default().parse());
+    ids.collect::<Result<_, _>>().map_err(|_| StoreError::Damaged("a note of a journal without its id".into()))
+}
+
+/// Notes that the journal is kept here, with its genesis where it is known.
+pub(crate) async fn register<S: Store>(
+    store: &S,
+    journal: JournalId,
+    genesis: Option<Vec<u8>>,
+) -> Result<(), StoreError> {
+    let key = format!("{JOURNAL_NOTES}{journal}");
+    let note = store.note(&key).await?;
+    if note.as_ref().is_some_and(|note| !note.is_empty() || genesis.is_none()) {
+        return Ok(());
+    }
+    // If another handle is faster, it has noted the same.
+    store.set_note(&key, note, Some(genesis.unwrap_or_default())).await.map(drop)
+}
+
+/// Loads a journal whole, and the cursors into peers' stores that are kept with it.
+pub(crate) async fn load<P: Platform>(
+    platform: &Arc<P>,
+    id: JournalId,
+    device: DeviceId,
+) -> Result<(Journal, Vec<(DeviceId, Cursor)>), StoreError> {
+    let store = platform.store();
+    let head = store.head(id).await?;
+    let mut journal = Journal::new(id, head.store, device);
+    loop {
+        let from = journal.head().saturating_add(1);
+        let page = store.read(id, from, LOAD_BYTES).await?;
+        if page.is_empty() {
+            break;
+        }
+        let wall = platform.clock().wall();
+        let absorb = move || {
+            let entries = decode(id, from, page)?;
+            journal.absorb(&entries, wall);
+            Ok::<_, StoreError>(journal)
+        };
+        journal = platform.spawner().compute(absorb).await?;
+    }
+    Ok((journal, cursors(store, id).await?))
+}
+
+/// Turns what the store returned into entries: numbered from `from` on, each with the bytes of its id.
+fn decode(
+    journal: JournalId,
+    from: u64,
+    page: Vec<(u64, StoredRecord)>,
+) -> Result<Vec<Entry>, StoreError> {
+    let entry = |((number, record), expected): ((u64, StoredRecord), u64)| {
+        if number != expected {
+            return Err(StoreError::Damaged(format!("entry {number} of journal {journal} follows a gap")));
+        }
+        reload(journal, number, &record)
+    };
+    page.into_iter().zip(from..).map(entry).collect()
+}
+
+/// An entry of the store, its bytes held to its id.
+pub(crate) fn reload(journal: JournalId, number: u64, record: &StoredRecord) -> Result<Entry, StoreError> {
+    UncheckedEntry::new(record.bytes.to_vec()).reload(&journal, &record.id).map_err(|error| {
+        StoreError::Damaged(format!("entry {number} of journal {journal} is not what was stored: {error}"))
+    })
+}
+
+async fn cursors<S: Store>(store: &S, journal: JournalId) -> Result<Vec<(DeviceId, Cursor)>, StoreError> {
+    let prefix = format!("{CURSOR_NOTES}{journal}/");
+    let notes = store.notes(&prefix).await?;
+    // A cursor is a hint: one that can't be read is as good as none.
+    let cursor = |(key, note): (String, Vec<u8>)| {
+        let device = key.get(prefix.len()..)?.parse().ok()?;
+        let (id, number) = note.split_first_chunk::<16>()?;
+        let number = u64::from_be_bytes(number.try_into().ok()?);
+        Some((device, Cursor { store: StoreId::from_bytes(*id), number }))
+    };
+    Ok(notes.into_iter().filter_map(cursor).collect())
+}
+
+/// Keeps a cursor into a peer's store. It may fail: then the next sync takes longer.
+pub(crate) async fn remember<S: Store>(store: S, journal: JournalId, device: DeviceId, cursor: Cursor) {
+    let key = format!("{CURSOR_NOTES}{journal}/{device}");
+    let note = [cursor.store.as_bytes().as_slice(), &cursor.number.to_be_bytes()].concat();
+    let kept = async {
+        let expected = store.note(&key).await?;
+        if expected.as_ref() == Some(&note) {
+            return Ok(());
+        }
+        store.set_note(&key, expected, Some(note)).await.map(drop)
+    };
+    if let Err(error) = kept.await {
+        tracing::warn!(%journal, %error, "cursor not kept");
+    }
+}
+
+/// Appends a batch; what the journal's machine is to be told.
+pub(crate) async fn commit<S: Store>(store: S, journal: JournalId, at: u64, entries: Vec<Entry>) -> Input {
+    let records = entries.into_iter().map(|entry| StoredRecord { id: entry.id, bytes: entry.record });
+    match store.append(journal, at, records.collect(), Durability::Strict).await {
+        Ok(AppendOutcome::Done(_)) => Input::Committed { journal },
+        Ok(AppendOutcome::Behind(_)) => Input::Behind { journal },
+        Err(error) => Input::CommitFailed { journal, error },
+    }
+}
+
+/// Reads one page of what others wrote; the next page's first number if there may be more.
+pub(crate) async fn follow<P: Platform>(platform: &Arc<P>, journal: JournalId, from: u64) -> (Input, Option<u64>) {
+    let page = match platform.store().read(journal, from, LOAD_BYTES).await {
+        Ok(page) => page,
+        Err(error) => return (Input::CommitFailed { journal, error }, None),
+    };
+    let next = (!page.is_empty()).then(|| from.saturating_add(page.len() as u64));
+    match platform.spawner().compute(move || decode(journal, from, page)).await {
+        Ok(entries) => (Input::Followed { journal, entries, all: next.is_none() }, next),
+        Err(error) => (Input::CommitFailed { journal, error }, None),
+    }
+}
+
+/// Reads and frames entries for a channel.
+pub(crate) async fn feed<S: Store>(
+    store: S,
+    journal: JournalId,
+    channel: u32,
+    feed: Feed,
+) -> Result<(Vec<Vec<u8>>, Fed), StoreError> {
+    let mut room = feed.max_bytes;
+    let records = match feed.what {
+        FeedWhat::Range { from, to } => {
+            let mut page = store.read(journal, from, feed.max_bytes).await?;
+            page.retain(|(number, _)| *number <= to);
+            page
+        }
+        FeedWhat::Numbers(numbers) => {
+            let wanted = numbers.len();
+            let found = store.fetch(journal, numbers).await?;
+            if found.len() != wanted {
+                return Err(StoreError::Damaged(format!("entries of journal {journal} are missing")));
+            }
+            found
+        }
+    };
+    // As many as fit, and one in any case.
+    let mut sent: Vec<(u64, Vec<u8>)> = Vec::with_capacity(records.len());
+    for (number, record) in records {
+        if record.bytes.len() > room && !sent.is_empty() {
+            break;
+        }
+        room = room.saturating_sub(record.bytes.len());
+        sent.push((number, record.bytes.to_vec()));
+    }
+    if sent.is_empty() {
+        return Err(StoreError::Damaged(format!("entries of journal {journal} are missing")));
+    }
+    let bytes = sent.iter().fold(0u64, |sum, (_, record)| sum.saturating_add(record.len() as u64));
+    let fed = Fed { entries: sent.len() as u64, bytes };
+    Ok((frames(channel, sent), fed))
+}

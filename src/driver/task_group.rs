@@ -1,0 +1,102 @@
+//! Named tasks that end together: counted, waited for within a time limit, then aborted.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::channel::oneshot;
+use futures::future::{AbortHandle, Abortable, Either, FutureExt};
+
+use crate::platform::traits::{Spawner, Timer};
+use crate::platform::send::MaybeSend;
+
+#[derive(Default)]
+struct Tasks {
+    next: u64,
+    running: BTreeMap<u64, (&'static str, AbortHandle)>,
+    idle: Vec<oneshot::Sender<()>>,
+}
+
+/// A group of tasks. Clones are the same group.
+#[derive(Clone, Default)]
+pub(crate) struct TaskGroup {
+    tasks: Arc<Mutex<Tasks>>,
+}
+
+impl TaskGroup {
+    fn lock(&self) -> MutexGuard<'_, Tasks> {
+        // The lock is never held while foreign code runs, so its content is whole also after a panic.
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs a task. If it panics, which only natively can be caught, `panicked` runs in its place.
+    pub(crate) fn spawn(
+        &self,
+        spawner: &impl Spawner,
+        name: &'static str,
+        task: impl Future<Output = ()> + MaybeSend + 'static,
+        panicked: impl FnOnce() + MaybeSend + 'static,
+    ) -> AbortHandle {
+        let (handle, registration) = AbortHandle::new_pair();
+        let number = {
+            let mut tasks = self.lock();
+            tasks.next = tasks.next.saturating_add(1);
+            let number = tasks.next;
+            tasks.running.insert(number, (name, handle.clone()));
+            number
+        };
+        let group = self.clone();
+        let task = async move {
+            let ended = AssertUnwindSafe(Abortable::new(task, registration)).catch_unwind().await;
+            if ended.is_err() {
+                tracing::error!(task = name, "task panicked");
+                panicked();
+            }
+            group.ended(number);
+        };
+        spawner.spawn(name, Box::pin(task));
+        handle
+    }
+
+    fn ended(&self, number: u64) {
+        let mut tasks = self.lock();
+        tasks.running.remove(&number);
+        if tasks.running.is_empty() {
+            for waiter in tasks.idle.drain(..) {
+                // Whoever waited may have given up.
+                let _: Result<(), ()> = waiter.send(());
+            }
+        }
+    }
+
+    /// How many tasks run.
+    pub(crate) fn running(&self) -> usize {
+        self.lock().running.len()
+    }
+
+    /// Waits until no task runs, at most `limit`; then aborts those that do. Their names.
+    pub(crate) async fn drain(&self, timer: &impl Timer, limit: Duration) -> Vec<&'static str> {
+        let idle = {
+            let mut tasks = self.lock();
+            if tasks.running.is_empty() {
+                return Vec::new();
+            }
+            let (sender, idle) = oneshot::channel();
+            tasks.idle.push(sender);
+            idle
+        };
+        let sleep = std::pin::pin!(timer.sleep(limit));
+        match futures::future::select(idle, sleep).await {
+            Either::Left(_) => Vec::new(),
+            Either::Right(_) => {
+                let tasks = self.lock();
+                let names = tasks.running.values().map(|(name, handle)| {
+                    handle.abort();
+                    *name
+                });
+                names.collect()
+            }
+        }
+    }
+}

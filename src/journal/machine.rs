@@ -1,0 +1,349 @@
+//! How a journal grows: own facts and incoming entries are gathered, signed, committed, and only then count.
+//!
+//! # Contract
+//! Put in appends and bundles of checked entries, and the answers to effects; after each, take
+//! effects with [`poll_effect`](JournalMachine::poll_effect) until there are none, and call
+//! [`work`](JournalMachine::work) while [`has_work`](JournalMachine::has_work). One commit is in
+//! flight at a time and takes all that waits. Own facts are signed when their batch forms, after the
+//! former's answer, so that predecessors and clock are right. Nothing is in the root, announced or
+//! acknowledged before the store has it.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use crate::crypto::sign::DeviceKey;
+use crate::error::StoreError;
+use crate::fact::entry::{Draft, Entry};
+use crate::ids::EntryId;
+use crate::journal::set::{Journal, next_timestamp};
+use crate::limits::{COMMIT_ATTEMPTS, COMMIT_BYTES, COMMIT_ENTRIES, SIGN_SLICE};
+use crate::time::WallTime;
+
+/// Names a caller that waits for an append.
+pub(crate) type Ticket = u64;
+
+/// Names a bundle of incoming entries: the connection, its channel, the bundle's place there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct BundleId {
+    pub(crate) connection: u64,
+    pub(crate) channel: u32,
+    pub(crate) sequence: u64,
+}
+
+/// What the machine asks for.
+#[derive(Debug)]
+pub(crate) enum JournalEffect {
+    /// Append these if the head still is `at`; answer with `committed`, `behind` or `commit_failed`.
+    Commit { at: u64, entries: Vec<Entry> },
+    /// Read everything from this number on; answer with `followed`, at last with `up_to_date`.
+    Follow { from: u64 },
+    /// An append is durable: the entries with their numbers, in the order given.
+    Appended { ticket: Ticket, entries: Vec<(EntryId, u64)> },
+    /// An append failed as a whole or in its rest.
+    AppendFailed { ticket: Ticket, error: StoreError },
+    /// A bundle is durable: the number of each of its entries, also of those that were here before.
+    Settled { bundle: BundleId, numbers: Vec<u64> },
+    /// A bundle could not be stored.
+    Unsettled { bundle: BundleId, error: StoreError },
+    /// The journal now reaches this number.
+    Grew { head: u64 },
+}
+
+/// Own facts that wait to be signed and committed.
+#[derive(Debug)]
+struct Append {
+    ticket: Ticket,
+    drafts: VecDeque<Draft>,
+    done: Vec<(EntryId, u64)>,
+}
+
+#[derive(Debug)]
+struct Bundle {
+    id: BundleId,
+    entries: Vec<Entry>,
+}
+
+/// What one commit carries.
+#[derive(Debug, Default)]
+struct Batch {
+    /// Incoming entries, each once, none present before.
+    incoming: Vec<Entry>,
+    /// Bundles whose entries are all in the journal once `incoming` is committed.
+    bundles: Vec<Bundle>,
+    /// Own drafts, with their callers. Kept until the commit, to be signed anew if it is too late.
+    drafts: Vec<(Ticket, Draft)>,
+    /// The first of `drafts`, signed.
+    signed: Vec<Entry>,
+    /// Clock and predecessors for the next draft.
+    link: Option<(Vec<EntryId>, u64)>,
+}
+
+#[derive(Debug)]
+enum Flight {
+    /// Nothing under way.
+    Idle,
+    /// A batch is being signed.
+    Signing { batch: Batch, attempts: u32 },
+    /// A batch is at the store.
+    Committing { batch: Batch, attempts: u32 },
+    /// Others wrote to the store: their entries are being read. The batch, if any, goes on after.
+    Following { batch: Option<Batch>, attempts: u32 },
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct JournalMachine {
+    journal: Journal,
+    key: DeviceKey,
+    appends: VecDeque<Append>,
+    bundles: VecDeque<Bundle>,
+    flight: Flight,
+    effects: VecDeque<JournalEffect>,
+}
+
+impl JournalMachine {
+    /// The machine of a journal that was loaded from the store whole.
+    pub(crate) fn new(journal: Journal, key: DeviceKey) -> Self {
+        Self {
+            journal,
+            key,
+            appends: VecDeque::new(),
+            bundles: VecDeque::new(),
+            flight: Flight::Idle,
+            effects: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Whether nothing waits or is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.flight, Flight::Idle) && self.appends.is_empty() && self.bundles.is_empty()
+    }
+
+    /// Own facts; each draft becomes one entry, in this order. Answered by `Appended` or `AppendFailed`.
+    pub(crate) fn append(&mut self, ticket: Ticket, drafts: Vec<Draft>, wall: WallTime) {
+        self.appends.push_back(Append { ticket, drafts: drafts.into(), done: Vec::new() });
+        self.advance(wall);
+    }
+
+    /// Incoming entries, checked. Answered by `Settled` or `Unsettled`, in the order of the calls.
+    pub(crate) fn incoming(&mut self, id: BundleId, entries: Vec<Entry>, wall: WallTime) {
+        self.bundles.push_back(Bundle { id, entries });
+        self.advance(wall);
+    }
+
+    /// The commit in flight is durable.
+    pub(crate) fn committed(&mut self, wall: WallTime) {
+        let Flight::Committing { batch, .. } = std::mem::replace(&mut self.flight, Flight::Idle) else {
+            return;
+        };
+        let own_from = self.journal.head().saturating_add(batch.incoming.len() as u64);
+        self.journal.absorb(&batch.incoming, wall);
+        self.journal.absorb(&batch.signed, wall);
+        let own = batch.signed.iter().zip(own_from.saturating_add(1)..);
+        for ((ticket, _), (entry, number)) in batch.drafts.iter().zip(own) {
+            if let Some(append) = self.appends.iter_mut().find(|append| append.ticket == *ticket) {
+                append.done.push((entry.id(), number));
+            }
+        }
+        while self.appends.front().is_some_and(|append| append.drafts.is_empty()) {
+            if let Some(Append { ticket, done, .. }) = self.appends.pop_front() {
+                self.effects.push_back(JournalEffect::Appended { ticket, entries: done });
+            }
+        }
+        self.settle(batch.bundles);
+        self.effects.push_back(JournalEffect::Grew { head: self.journal.head() });
+        self.advance(wall);
+    }
+
+    /// The commit in flight did not happen: another writer was faster.
+    pub(crate) fn behind(&mut self) {
+        if let Flight::Committing { batch, attempts } = std::mem::replace(&mut self.flight, Flight::Idle) {
+            self.follow(Some(batch), attempts.saturating_add(1));
+        }
+    }
+
+    /// Another writer appended to the store.
+    pub(crate) fn store_changed(&mut self, head: u64) {
+        // While a commit is in flight, its answer tells.
+        if matches!(self.flight, Flight::Idle) && head > self.journal.head() {
+            self.follow(None, 0);
+        }
+    }
+
+    fn follow(&mut self, batch: Option<Batch>, attempts: u32) {
+        self.flight = Flight::Following { batch, attempts };
+        self.effects.push_back(JournalEffect::Follow { from: self.journal.head().saturating_add(1) });
+    }
+
+    /// Entries that another writer appended, in the order of their numbers.
+    pub(crate) fn followed(&mut self, entries: &[Entry], wall: WallTime) {
+        self.journal.absorb(entries, wall);
+        if !entries.is_empty() {
+            self.effects.push_back(JournalEffect::Grew { head: self.journal.head() });
+        }
+    }
+
+    /// Everything that others wrote has been read.
+    pub(crate) fn up_to_date(&mut self, wall: WallTime) {
+        if let Flight::Following { batch, attempts } = std::mem::replace(&mut self.flight, Flight::Idle) {
+            match batch {
+                Some(batch) if attempts >= COMMIT_ATTEMPTS => {
+                    let error = StoreError::Failed(format!("other writers were faster {attempts} times"));
+                    self.fail(batch, &error);
+                    self.advance(wall);
+                }
+                Some(batch) => self.form_again(batch, attempts, wall),
+                None => self.advance(wall),
+            }
+        }
+    }
+
+    /// The commit, or reading what others wrote, failed: whoever waits for it is told.
+    pub(crate) fn commit_failed(&mut self, error: &StoreError, wall: WallTime) {
+        match std::mem::replace(&mut self.flight, Flight::Idle) {
+            Flight::Committing { batch, .. } | Flight::Following { batch: Some(batch), .. } => {
+                self.fail(batch, error);
+            }
+            Flight::Following { batch: None, .. } => {}
+            flight @ (Flight::Idle | Flight::Signing { .. }) => self.flight = flight,
+        }
+        self.advance(wall);
+    }
+
+    fn fail(&mut self, batch: Batch, error: &StoreError) {
+        let failed: BTreeSet<Ticket> = batch.drafts.iter().map(|(ticket, _)| *ticket).collect();
+        // The rest of an append goes with it: its caller is told once, of the whole.
+        self.appends.retain(|append| !failed.contains(&append.ticket));
+        for ticket in failed {
+            self.effects.push_back(JournalEffect::AppendFailed { ticket, error: error.clone() });
+        }
+        for bundle in batch.bundles {
+            self.effects.push_back(JournalEffect::Unsettled { bundle: bundle.id, error: error.clone() });
+        }
+    }
+
+    /// Whether a slice of signing waits.
+    pub(crate) fn has_work(&self) -> bool {
+        matches!(self.flight, Flight::Signing { .. })
+    }
+
+    /// Signs some of the forming batch, a few milliseconds' worth.
+    pub(crate) fn work(&mut self, wall: WallTime) {
+        let Flight::Signing { batch, .. } = &mut self.flight else { return };
+        let end = batch.signed.len().saturating_add(SIGN_SLICE);
+        let slice = batch.drafts.iter().take(end).skip(batch.signed.len());
+        let mut signed = Vec::with_capacity(SIGN_SLICE);
+        for (_, draft) in slice {
+            let (after, timestamp) = batch.link.take().unwrap_or_else(|| self.journal.next_link(wall));
+            let entry = draft.sign(&self.journal.id(), &self.key, &after, timestamp);
+            batch.link = Some((vec![entry.id()], next_timestamp(timestamp, wall)));
+            signed.push(entry);
+        }
+        batch.signed.append(&mut signed);
+        self.commit_if_signed();
+    }
+
+    /// Forms and sends the next batch if nothing is under way.
+    fn advance(&mut self, wall: WallTime) {
+        if !matches!(self.flight, Flight::Idle) {
+            return;
+        }
+        let mut batch = Batch::default();
+        let mut room = Room::new();
+        let mut seen = BTreeSet::new();
+        while let Some(bundle) = self.bundles.pop_front_if(|_| room.is_left()) {
+            for entry in &bundle.entries {
+                if !self.journal.contains(&entry.id()) && seen.insert(entry.id()) {
+                    room.take(entry.record().len());
+                    batch.incoming.push(entry.clone());
+                }
+            }
+            batch.bundles.push(bundle);
+        }
+        'full: for append in &mut self.appends {
+            while !append.drafts.is_empty() {
+                if !room.is_left() {
+                    break 'full;
+                }
+                if let Some(draft) = append.drafts.pop_front() {
+                    room.take(draft.size());
+                    batch.drafts.push((append.ticket, draft));
+                }
+            }
+        }
+        self.send(batch, 0, wall);
+    }
+
+    /// A batch that came too late, without what others have written since.
+    fn form_again(&mut self, mut batch: Batch, attempts: u32, wall: WallTime) {
+        batch.incoming.retain(|entry| !self.journal.contains(&entry.id()));
+        batch.signed.clear();
+        batch.link = None;
+        self.send(batch, attempts, wall);
+    }
+
+    fn send(&mut self, batch: Batch, attempts: u32, wall: WallTime) {
+        if batch.incoming.is_empty() && batch.drafts.is_empty() {
+            // Nothing new in them: they are settled as they are.
+            self.settle(batch.bundles);
+            if !self.bundles.is_empty() || self.appends.iter().any(|append| !append.drafts.is_empty()) {
+                self.advance(wall);
+            }
+            return;
+        }
+        self.flight = Flight::Signing { batch, attempts };
+        self.commit_if_signed();
+    }
+
+    fn commit_if_signed(&mut self) {
+        self.flight = match std::mem::replace(&mut self.flight, Flight::Idle) {
+            Flight::Signing { batch, attempts } if batch.signed.len() == batch.drafts.len() => {
+                let entries = batch.incoming.iter().chain(&batch.signed).cloned().collect();
+                self.effects.push_back(JournalEffect::Commit { at: self.journal.head(), entries });
+                Flight::Committing { batch, attempts }
+            }
+            flight @ (Flight::Idle
+            | Flight::Signing { .. }
+            | Flight::Committing { .. }
+            | Flight::Following { .. }) => flight,
+        };
+    }
+
+    /// Tells the senders of bundles which numbers their entries have.
+    fn settle(&mut self, bundles: Vec<Bundle>) {
+        for bundle in bundles {
+            let numbers = bundle.entries.iter().filter_map(|entry| self.journal.number_of(&entry.id()));
+            let numbers = numbers.collect();
+            self.effects.push_back(JournalEffect::Settled { bundle: bundle.id, numbers });
+        }
+    }
+
+    /// What the machine asks for next.
+    pub(crate) fn poll_effect(&mut self) -> Option<JournalEffect> {
+        self.effects.pop_front()
+    }
+}
+
+/// What a batch may still take.
+struct Room {
+    entries: usize,
+    bytes: usize,
+}
+
+impl Room {
+    fn new() -> Self {
+        Self { entries: COMMIT_ENTRIES, bytes: COMMIT_BYTES }
+    }
+
+    fn is_left(&self) -> bool {
+        self.entries > 0 && self.bytes > 0
+    }
+
+    fn take(&mut self, bytes: usize) {
+        self.entries = self.entries.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}

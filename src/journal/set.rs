@@ -1,0 +1,220 @@
+//! The set of a journal's entries as of the last commit: numbers, Merkle map, index, clock.
+//!
+//! Payload is not kept: what anything here decides on is ids, numbers and predicates.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::fact::entry::Entry;
+use crate::ids::{Cursor, DeviceId, EntryId, JournalId, StoreId};
+use crate::journal::index::Index;
+use crate::limits::{AFTER, AHEAD, SAFE_INTEGER};
+use crate::merkle::map::MerkleMap;
+use crate::merkle::subtree::Root;
+use crate::time::WallTime;
+
+/// A journal in memory.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    id: JournalId,
+    store: StoreId,
+    device: DeviceId,
+    /// The entry with number *n* is at place *n* − 1.
+    ids: Vec<EntryId>,
+    numbers: BTreeMap<EntryId, u64>,
+    map: MerkleMap,
+    index: Index,
+    /// Own entries that no own entry names as coming before it, with their timestamps.
+    own_heads: BTreeMap<EntryId, u64>,
+    /// Own entries that another own entry names, though they have not been seen here yet.
+    named_early: BTreeSet<EntryId>,
+    /// Greatest timestamp of the visible entries.
+    clock: u64,
+}
+
+impl Journal {
+    /// An empty journal in `store`, in which `device` writes.
+    pub(crate) fn new(id: JournalId, store: StoreId, device: DeviceId) -> Self {
+        Self {
+            id,
+            store,
+            device,
+            ids: Vec::new(),
+            numbers: BTreeMap::new(),
+            map: MerkleMap::new(),
+            index: Index::default(),
+            own_heads: BTreeMap::new(),
+            named_early: BTreeSet::new(),
+            clock: 0,
+        }
+    }
+
+    /// Takes in entries in the order in which the store numbered them, behind those that are here.
+    /// An entry that is here already, which a store should not hold twice, gets its number all the same.
+    pub(crate) fn absorb(&mut self, entries: &[Entry], wall: WallTime) {
+        let mut fresh = Vec::with_capacity(entries.len());
+        for entry in entries {
+            self.ids.push(entry.id());
+            let number = self.head();
+            if self.numbers.contains_key(&entry.id()) {
+                continue;
+            }
+            self.numbers.insert(entry.id(), number);
+            self.index.insert(number, entry);
+            fresh.push(entry.id());
+            if !is_ahead(entry.timestamp(), wall) {
+                self.clock = self.clock.max(entry.timestamp());
+            }
+            if entry.device() == self.device {
+                self.chain(entry);
+            }
+        }
+        self.map.insert_all(fresh);
+    }
+
+    /// Keeps the ends of the own device's chain. Entries of one device may come in any order.
+    fn chain(&mut self, entry: &Entry) {
+        for before in entry.after() {
+            if self.own_heads.remove(before).is_none() && !self.contains(before) {
+                self.named_early.insert(*before);
+            }
+        }
+        if !self.named_early.remove(&entry.id()) {
+            self.own_heads.insert(entry.id(), entry.timestamp());
+        }
+    }
+
+    pub(crate) fn id(&self) -> JournalId {
+        self.id
+    }
+
+    pub(crate) fn store(&self) -> StoreId {
+        self.store
+    }
+
+    /// Number of the last entry, 0 if there is none.
+    pub(crate) fn head(&self) -> u64 {
+        self.ids.len() as u64
+    }
+
+    /// The place behind the last entry.
+    pub(crate) fn cursor(&self) -> Cursor {
+        Cursor { store: self.store, number: self.head() }
+    }
+
+    pub(crate) fn root(&self) -> Root {
+        self.map.root()
+    }
+
+    pub(crate) fn map(&self) -> &MerkleMap {
+        &self.map
+    }
+
+    pub(crate) fn index(&self) -> &Index {
+        &self.index
+    }
+
+    pub(crate) fn contains(&self, id: &EntryId) -> bool {
+        self.numbers.contains_key(id)
+    }
+
+    pub(crate) fn number_of(&self, id: &EntryId) -> Option<u64> {
+        self.numbers.get(id).copied()
+    }
+
+    pub(crate) fn id_of(&self, number: u64) -> Option<EntryId> {
+        let place = usize::try_from(number.checked_sub(1)?).ok()?;
+        self.ids.get(place).copied()
+    }
+
+    /// The next entry's place in the own device's chain and in time: its `after` and timestamp.
+    pub(crate) fn next_link(&self, wall: WallTime) -> (Vec<EntryId>, u64) {
+        let mut heads: Vec<_> = self.own_heads.iter().map(|(id, timestamp)| (*timestamp, *id)).collect();
+        // Where there are more, the greatest by timestamp, then id.
+        heads.sort_unstable_by(|a, b| b.cmp(a));
+        heads.truncate(AFTER);
+        let mut after: Vec<_> = heads.into_iter().map(|(_, id)| id).collect();
+        after.sort_unstable();
+        (after, next_timestamp(self.clock, wall))
+    }
+}
+
+/// The hybrid logical clock's next reading: the wall clock, or just behind the last if that is later.
+pub(crate) fn next_timestamp(last: u64, wall: WallTime) -> u64 {
+    wall.as_micros().max(last.saturating_add(1)).min(SAFE_INTEGER)
+}
+
+/// Whether a timestamp lies further beyond the wall clock than honest clocks differ.
+fn is_ahead(timestamp: u64, wall: WallTime) -> bool {
+    let bound = u64::try_from(AHEAD.as_micros()).unwrap_or(u64::MAX);
+    timestamp > wall.as_micros().saturating_add(bound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::sign::DeviceKey;
+    use crate::fact::entry::Draft;
+    use crate::fact::genesis::Genesis;
+    use crate::fact::statement::Fact;
+
+    fn entry(key: &DeviceKey, after: &[EntryId], timestamp: u64) -> Entry {
+        let journal = Genesis::named("test").journal();
+        let draft = Draft::new(key.device(), &[Fact::new("p", timestamp as i64)]).unwrap();
+        draft.sign(&journal, key, after, timestamp)
+    }
+
+    fn journal(key: &DeviceKey) -> Journal {
+        Journal::new(Genesis::named("test").journal(), StoreId::from_bytes([1; 16]), key.device())
+    }
+
+    #[test]
+    fn c2_own_chain_has_the_same_ends_in_any_order_of_arrival() {
+        let key = DeviceKey::from_seed([1; 32]);
+        let first = entry(&key, &[], 1);
+        let second = entry(&key, &[first.id()], 2);
+        let fork = entry(&key, &[first.id()], 3);
+        let mut both = [second.id(), fork.id()];
+        both.sort();
+        let join = entry(&key, &both, 4);
+        let all = [first, second, fork, join];
+        let orders = [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1], [1, 3, 0, 2]];
+        for order in orders {
+            let mut journal = journal(&key);
+            for place in order {
+                journal.absorb(&[all[place].clone()], WallTime::from_micros(10));
+            }
+            let (after, timestamp) = journal.next_link(WallTime::from_micros(2));
+            assert_eq!((after, timestamp), (vec![all[3].id()], 5), "{order:?}");
+            assert!(journal.named_early.is_empty());
+        }
+    }
+
+    #[test]
+    fn c2_at_most_eight_ends_are_named_the_latest() {
+        let key = DeviceKey::from_seed([1; 32]);
+        let mut journal = journal(&key);
+        let ends: Vec<_> = (1..=10).map(|timestamp| entry(&key, &[], timestamp)).collect();
+        journal.absorb(&ends, WallTime::from_micros(10));
+        let (after, _) = journal.next_link(WallTime::from_micros(10));
+        let mut latest: Vec<_> = ends[2..].iter().map(Entry::id).collect();
+        latest.sort();
+        assert_eq!(after, latest);
+    }
+
+    #[test]
+    fn c6_an_entry_from_the_far_future_does_not_drag_the_clock_along() {
+        let key = DeviceKey::from_seed([1; 32]);
+        let wall = WallTime::from_micros(1_000_000);
+        let edge = 1_000_000 + 300_000_000;
+        let mut journal = journal(&key);
+        journal.absorb(&[entry(&key, &[], edge + 1)], wall);
+        assert_eq!(journal.next_link(wall).1, 1_000_000);
+        journal.absorb(&[entry(&key, &[], edge)], wall);
+        assert_eq!(journal.next_link(wall).1, edge + 1, "exactly 300,000 ms is not ahead");
+    }
+
+    #[test]
+    fn next_timestamp_stays_in_range() {
+        assert_eq!(next_timestamp(SAFE_INTEGER, WallTime::from_micros(u64::MAX)), SAFE_INTEGER);
+    }
+}

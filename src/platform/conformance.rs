@@ -1,1 +1,0 @@
-//! Checks that every store and transport must pass.

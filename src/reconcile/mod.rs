@@ -1,0 +1,4 @@
+//! Finding the difference between two journals.
+
+pub(crate) mod descent;
+pub(crate) mod view;

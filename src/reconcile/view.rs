@@ -1,0 +1,93 @@
+//! One side's part of the union that a reconciliation is about, while the journal keeps growing.
+//!
+//! A view holds the own entries numbered up to `at` and those that this reconciliation found missing
+//! here, less those that either side refused. Entries that came later by other ways are left out, so
+//! that appends never disturb a reconciliation.
+
+use std::collections::BTreeSet;
+
+use crate::ids::EntryId;
+use crate::journal::number_set::NumberSet;
+use crate::journal::set::Journal;
+use crate::merkle::subtree::Root;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct View {
+    at: u64,
+    /// Numbers beyond `at` of entries that the peer has as of its own `at`.
+    found: NumberSet,
+    /// Entries up to `at` or found that the peer refused.
+    refused: BTreeSet<u64>,
+    /// Ids of the journal that are outside, ascending, as of `excluded_head`; kept while it is long.
+    excluded: Vec<EntryId>,
+    excluded_head: u64,
+    /// Whether `found` or `refused` changed since `excluded` was gathered.
+    stale: bool,
+}
+
+impl View {
+    /// The view of a journal as it is now.
+    pub(crate) fn new(journal: &Journal) -> Self {
+        let at = journal.head();
+        Self {
+            at,
+            found: NumberSet::default(),
+            refused: BTreeSet::new(),
+            excluded: Vec::new(),
+            excluded_head: at,
+            stale: false,
+        }
+    }
+
+    /// The number up to which own entries are in the view.
+    pub(crate) fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// An entry that the peer has in its view is here under this number.
+    pub(crate) fn find(&mut self, number: u64) {
+        if number > self.at && !self.found.contains(number) {
+            self.found.insert(number);
+            self.stale = true;
+        }
+    }
+
+    /// Whether the entry with this number is in the view.
+    pub(crate) fn contains(&self, number: u64) -> bool {
+        (number <= self.at || self.found.contains(number)) && !self.refused.contains(&number)
+    }
+
+    /// The peer refused the entry with this number: neither side counts it.
+    pub(crate) fn refuse(&mut self, number: u64) {
+        if self.refused.insert(number) {
+            self.stale = true;
+        }
+    }
+
+    /// Entries that the peer refused.
+    pub(crate) fn refused(&self) -> usize {
+        self.refused.len()
+    }
+
+    /// Ids of the journal that are outside the view, ascending.
+    pub(crate) fn excluded(&mut self, journal: &Journal) -> &[EntryId] {
+        let head = journal.head();
+        if self.stale || head != self.excluded_head {
+            let gaps = self.found.gaps(self.at.saturating_add(1), head);
+            let later = gaps.into_iter().flat_map(|(first, last)| first..=last);
+            let numbers = later.chain(self.refused.iter().copied());
+            self.excluded = numbers.filter_map(|number| journal.id_of(number)).collect();
+            self.excluded.sort_unstable();
+            self.excluded.dedup();
+            self.excluded_head = head;
+            self.stale = false;
+        }
+        &self.excluded
+    }
+
+    /// The root of the view.
+    pub(crate) fn root(&mut self, journal: &Journal) -> Root {
+        journal.map().root_without(self.excluded(journal))
+    }
+}

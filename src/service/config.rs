@@ -1,0 +1,49 @@
+//! What a sync service is told once, when it is made.
+
+use std::collections::BTreeSet;
+
+use crate::ids::JournalId;
+
+/// Which journals peers may open here.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Admission {
+    /// Those that are open here.
+    #[default]
+    Opened,
+    /// These, loaded when somebody asks for them.
+    Listed(BTreeSet<JournalId>),
+    /// Any, made when somebody asks for it. Everyone who reaches this node may then store here.
+    Any,
+}
+
+impl Admission {
+    /// Whether a journal that is not open here may be loaded for a peer.
+    pub(crate) fn admits(&self, journal: JournalId) -> bool {
+        match self {
+            Self::Opened => false,
+            Self::Listed(journals) => journals.contains(&journal),
+            Self::Any => true,
+        }
+    }
+}
+
+/// Settings of a sync service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Which journals peers may open here.
+    pub admission: Admission,
+    /// The addresses under which this node may be dialled, in their canonical form; nothing where any
+    /// will do. A peer that dialled another one is turned away, so that nobody can pass on its handshake.
+    pub names: Option<Vec<String>>,
+    /// Journals kept in memory at most; the least needed are unloaded. At least 1.
+    pub journals: usize,
+    /// Connections accepted at once at most.
+    pub connections: usize,
+}
+
+impl Default for Config {
+    /// Only journals that are open here, under any name, 1,024 journals, 1,024 connections.
+    fn default() -> Self {
+        Self { admission: Admission::Opened, names: None, journals: 1_024, connections: 1_024 }
+    }
+}

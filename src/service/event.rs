@@ -1,0 +1,50 @@
+//! What a node tells those who listen.
+
+use crate::ids::{DeviceId, JournalId};
+use crate::session::channel::SyncReport;
+use crate::session::failure::PeerError;
+
+/// Something that happened in a sync service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The service runs.
+    Started,
+    /// The service has stopped.
+    Stopped,
+    /// A connection to a peer is open, and both sides have proved who they are.
+    Connected {
+        /// The peer's address if it was dialled, else where it came from.
+        peer: String,
+        /// Its device.
+        device: DeviceId,
+    },
+    /// A connection ended, or could not be made.
+    Disconnected {
+        /// The peer's address if it was dialled, else where it came from.
+        peer: String,
+        /// Why.
+        error: PeerError,
+    },
+    /// A sync ended with equal roots.
+    Synced {
+        /// The peer's address if it was dialled, else where it came from.
+        peer: String,
+        /// The journal.
+        journal: JournalId,
+        /// What it did.
+        report: SyncReport,
+    },
+    /// A journal has new entries, own ones or others'.
+    Grew {
+        /// The journal.
+        journal: JournalId,
+        /// Number of its last entry in this store.
+        head: u64,
+    },
+    /// The listener was too slow: so many events before the next one are gone.
+    Lagged {
+        /// How many.
+        count: u64,
+    },
+}

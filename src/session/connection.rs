@@ -1,0 +1,571 @@
+//! One connection between two nodes, however many journals: handshake, channels, keep-alive.
+//!
+//! # Contract
+//! Put in frames, answers to effects and the passing of time, each with the current instant; after
+//! each, take effects with [`poll_effect`](ConnectionMachine::poll_effect) until there are none and
+//! carry them out in order. Time must not go back. A machine that has failed stays failed and gives
+//! only [`ConnectionEffect::Closed`]. It never reads a clock, draws randomness or touches a store.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::crypto::sign::DeviceKey;
+use crate::error::{Fault, StoreError};
+use crate::fact::entry::Entry;
+use crate::fact::unchecked::EntryError;
+use crate::ids::{Cursor, DeviceId, EntryId, JournalId};
+use crate::journal::set::Journal;
+use crate::limits::{
+    CHANNELS, DEAD, HANDSHAKE, HANDSHAKE_FRAME_BYTES, PING, QUEUE_BYTES, QUEUE_FEED_BYTES,
+};
+use crate::session::channel::{Channel, ChannelEffect, Opening, SyncReport};
+use crate::session::failure::PeerError;
+use crate::session::feed::{Fed, Feed};
+use crate::session::handshake::{Acceptor, Dialler};
+use crate::session::message::{ChannelMessage, Hello, Message, MessageError, Reason, VERSION};
+use crate::time::Instant;
+
+/// What the machine asks for.
+#[derive(Debug)]
+pub(crate) enum ConnectionEffect {
+    /// Send this frame; tell with `drained` when the transport has taken it.
+    Send(Vec<u8>),
+    /// The peer is who it claims to be.
+    Authenticated(DeviceId),
+    /// The peer opens a channel: answer with `accept` or `refuse`.
+    Asked { channel: u32, opening: Opening },
+    /// Check these records of the journal; answer with `checked`. One at a time.
+    Check { channel: u32, sequence: u64, journal: JournalId, records: Vec<Vec<u8>> },
+    /// Commit these entries; answer with `settled` or `unsettled`.
+    Incoming { channel: u32, sequence: u64, journal: JournalId, entries: Vec<Entry> },
+    /// Read and send; answer with `fed` or `feed_failed`.
+    Feed { channel: u32, journal: JournalId, feed: Feed },
+    /// Everything in the peer's store up to this cursor is here.
+    Reached { journal: JournalId, cursor: Cursor },
+    /// A sync is done: both sides know it.
+    Synced { journal: JournalId, report: SyncReport },
+    /// A channel ended.
+    ChannelEnded { journal: JournalId, error: PeerError },
+    /// The connection is over; nothing follows.
+    Closed(PeerError),
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// The dialling side waits for the answer to its hello.
+    Dialling(Dialler),
+    /// The accepting side waits for a hello.
+    Accepting { nonce: [u8; 32], names: Option<Vec<String>>, binding: Vec<u8> },
+    /// The accepting side waits for the proof.
+    Proving(Acceptor),
+    /// Both have proved who they are.
+    Open,
+    /// Over.
+    Closed,
+}
+
+/// Verdicts on a bundle: the id of each record, and the entry or why it is none.
+pub(crate) type Verdicts = Vec<(EntryId, Result<Entry, EntryError>)>;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct ConnectionMachine {
+    key: DeviceKey,
+    dialled: bool,
+    phase: Phase,
+    channels: BTreeMap<u32, Channel>,
+    /// Channels that the peer opened and nobody answered yet.
+    asked: BTreeMap<u32, JournalId>,
+    /// Number of the next channel. Only the dialling side opens channels.
+    next_channel: u32,
+    /// Checks that wait for the one under way.
+    checks: VecDeque<ConnectionEffect>,
+    checking: bool,
+    /// Bytes handed out to be sent and not drained.
+    queued: usize,
+    since: Instant,
+    heard: Instant,
+    pinged: Option<Instant>,
+    pings: u64,
+    effects: VecDeque<ConnectionEffect>,
+}
+
+impl ConnectionMachine {
+    /// The dialling side: says hello.
+    pub(crate) fn dial(key: DeviceKey, dialler: Dialler, now: Instant) -> Self {
+        let hello = Message::Hello(dialler.hello.clone());
+        let mut machine = Self::new(key, Phase::Dialling(dialler), true, now);
+        machine.say(&hello);
+        machine
+    }
+
+    /// The accepting side: waits for a hello. `nonce` is 32 fresh random bytes, `names` the addresses
+    /// under which this node may be dialled, if they are known.
+    pub(crate) fn accept_connection(
+        key: DeviceKey,
+        nonce: [u8; 32],
+        names: Option<Vec<String>>,
+        binding: Vec<u8>,
+        now: Instant,
+    ) -> Self {
+        Self::new(key, Phase::Accepting { nonce, names, binding }, false, now)
+    }
+
+    fn new(key: DeviceKey, phase: Phase, dialled: bool, now: Instant) -> Self {
+        Self {
+            key,
+            phase,
+            channels: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            dialled,
+            next_channel: 0,
+            checks: VecDeque::new(),
+            checking: false,
+            queued: 0,
+            since: now,
+            heard: now,
+            pinged: None,
+            pings: 0,
+            effects: VecDeque::new(),
+        }
+    }
+
+    /// The first words of a dialling node.
+    pub(crate) fn hello(device: DeviceId, nonce: [u8; 32], address: String) -> Hello {
+        Hello { versions: (VERSION, VERSION), nonce, device, address }
+    }
+
+    /// Whether the peer has proved who it is and the connection is not over.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open)
+    }
+
+    /// Whether a sync of this journal is under way.
+    pub(crate) fn is_syncing(&self, journal: JournalId) -> bool {
+        self.channels.values().any(|channel| channel.journal() == journal && channel.is_syncing())
+    }
+
+    /// Whether any channel serves this journal.
+    pub(crate) fn serves(&self, journal: JournalId) -> bool {
+        self.channels.values().any(|channel| channel.journal() == journal)
+            || self.asked.values().any(|asked| *asked == journal)
+    }
+
+    /// A frame arrived.
+    pub(crate) fn handle_frame(&mut self, frame: &[u8], journals: &dyn Journals, now: Instant) {
+        if matches!(self.phase, Phase::Closed) {
+            return;
+        }
+        self.heard = now;
+        self.pinged = None;
+        if !self.is_open() && frame.len() > HANDSHAKE_FRAME_BYTES {
+            return self.fail(MessageError::TooLarge(frame.len()).into());
+        }
+        let handled = Message::decode(frame)
+            .map_err(PeerError::from)
+            .and_then(|message| self.handle(message, journals, now));
+        if let Err(error) = handled {
+            self.fail(error);
+        }
+    }
+
+    fn handle(&mut self, message: Message, journals: &dyn Journals, now: Instant) -> Result<(), PeerError> {
+        let name = message.name();
+        let state = match (&self.phase, message) {
+            (_, Message::Goaway(reason)) => {
+                self.close(reason.into());
+                return Ok(());
+            }
+            (Phase::Accepting { nonce, names, binding }, Message::Hello(hello)) => {
+                let (acceptor, ack) =
+                    Acceptor::answer(&hello, names.as_deref(), *nonce, binding, &self.key)?;
+                self.phase = Phase::Proving(acceptor);
+                self.say(&Message::HelloAck(ack));
+                return Ok(());
+            }
+            (Phase::Dialling(dialler), Message::HelloAck(ack)) => {
+                let signature = dialler.finish(&ack, &self.key)?;
+                self.phase = Phase::Open;
+                self.say(&Message::Auth { signature });
+                self.effects.push_back(ConnectionEffect::Authenticated(ack.device));
+                return Ok(());
+            }
+            (Phase::Proving(acceptor), Message::Auth { signature }) => {
+                let device = acceptor.finish(&signature)?;
+                self.phase = Phase::Open;
+                self.effects.push_back(ConnectionEffect::Authenticated(device));
+                return Ok(());
+            }
+            (Phase::Open, Message::Ping { number }) => {
+                self.say(&Message::Pong { number });
+                return Ok(());
+            }
+            (Phase::Open, Message::Pong { .. }) => return Ok(()),
+            (Phase::Open, Message::Channel { channel, message }) => {
+                return self.handle_channel(channel, message, journals, now);
+            }
+            (Phase::Dialling(_), _) => "an answer to the hello was expected",
+            (Phase::Accepting { .. }, _) => "a hello was expected",
+            (Phase::Proving(_), _) => "a proof of identity was expected",
+            (Phase::Open | Phase::Closed, _) => "the connection was open",
+        };
+        Err(PeerError::Unexpected { message: name, state })
+    }
+
+    fn handle_channel(
+        &mut self,
+        channel: u32,
+        message: ChannelMessage,
+        journals: &dyn Journals,
+        now: Instant,
+    ) -> Result<(), PeerError> {
+        match message {
+            ChannelMessage::Open { journal, summary, cursor } => {
+                self.asked_to_open(channel, Opening { journal, summary, cursor })
+            }
+            ChannelMessage::Close(reason) if self.channels.contains_key(&channel) => {
+                self.end_channel(channel, reason.into(), false);
+                Ok(())
+            }
+            message => {
+                // A message for a channel that was just closed here is late, not wrong.
+                self.with_channel(channel, journals, now, |open, journal, effects| {
+                    open.handle(message, journal, now, effects)
+                })
+            }
+        }
+    }
+
+    fn asked_to_open(&mut self, channel: u32, opening: Opening) -> Result<(), PeerError> {
+        if self.dialled {
+            return Err(PeerError::Breach("the side that was dialled opens a channel"));
+        }
+        if self.channels.contains_key(&channel) || self.asked.contains_key(&channel) {
+            return Err(PeerError::Breach("a channel that is open is opened again"));
+        }
+        // A new opening for the same journal is a new sync: it takes the place of the old.
+        self.replace(opening.journal);
+        if self.channels.len().saturating_add(self.asked.len()) >= CHANNELS {
+            let reason = Reason::new("CHANNELS", "too many channels on one connection");
+            self.say_in(channel, ChannelMessage::Close(reason));
+            return Ok(());
+        }
+        self.asked.insert(channel, opening.journal);
+        self.effects.push_back(ConnectionEffect::Asked { channel, opening });
+        Ok(())
+    }
+
+    /// Ends the channels of a journal in favour of a new one.
+    fn replace(&mut self, journal: JournalId) {
+        let old = self.channels.iter().filter(|(_, channel)| channel.journal() == journal);
+        for number in old.map(|(number, _)| *number).collect::<Vec<_>>() {
+            self.end_channel(number, PeerError::Cancelled, true);
+        }
+    }
+
+    /// Opens a channel: a sync of this journal begins.
+    pub(crate) fn open_channel(
+        &mut self,
+        journal: &Journal,
+        cursor: Option<Cursor>,
+        journals: &dyn Journals,
+        now: Instant,
+    ) {
+        if !self.is_open() {
+            return;
+        }
+        self.replace(journal.id());
+        let number = self.next_channel;
+        let Some(next) = number.checked_add(1) else {
+            return self.fail(PeerError::Breach("all channel numbers of this connection are used up"));
+        };
+        self.next_channel = next;
+        let mut effects = Vec::new();
+        let channel = Channel::open(journal, cursor, now, &mut effects);
+        self.channels.insert(number, channel);
+        self.carry_out(number, journal.id(), effects);
+        self.advance(journal.id(), journals, now);
+    }
+
+    /// The peer's opening is admitted.
+    pub(crate) fn accept(
+        &mut self,
+        channel: u32,
+        opening: &Opening,
+        cursor: Option<Cursor>,
+        journals: &dyn Journals,
+        now: Instant,
+    ) {
+        let Some(journal) = journals.journal(opening.journal) else { return };
+        if self.asked.remove(&channel).is_none() || !self.is_open() {
+            return;
+        }
+        let mut effects = Vec::new();
+        let open = Channel::accept(journal, opening, cursor, now, &mut effects);
+        self.channels.insert(channel, open);
+        self.carry_out(channel, journal.id(), effects);
+        self.advance(journal.id(), journals, now);
+    }
+
+    /// The peer's opening is not admitted.
+    pub(crate) fn refuse(&mut self, channel: u32, error: &PeerError) {
+        if self.asked.remove(&channel).is_some() {
+            self.say_in(channel, ChannelMessage::Close(error.reason()));
+        }
+    }
+
+    /// The verdicts on the bundle that was last given to be checked.
+    pub(crate) fn checked(
+        &mut self,
+        channel: u32,
+        sequence: u64,
+        verdicts: Verdicts,
+        journals: &dyn Journals,
+        now: Instant,
+    ) {
+        self.checking = false;
+        let checked = self.with_channel(channel, journals, now, |open, _, effects| {
+            open.checked(sequence, verdicts, effects)
+        });
+        match checked {
+            Ok(()) => self.next_check(),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// A bundle is durable under these numbers.
+    pub(crate) fn settled(
+        &mut self,
+        channel: u32,
+        sequence: u64,
+        numbers: &[u64],
+        journals: &dyn Journals,
+        now: Instant,
+    ) {
+        let settled = self.with_channel(channel, journals, now, |open, _, effects| {
+            open.settled(sequence, numbers, now, effects);
+            Ok(())
+        });
+        if let Err(error) = settled {
+            self.fail(error);
+        }
+    }
+
+    /// A bundle could not be stored, or entries could not be read: the channel can't go on.
+    pub(crate) fn store_failed(&mut self, channel: u32, error: StoreError) {
+        self.end_channel(channel, error.into(), true);
+    }
+
+    /// A read of the store has been framed and queued, `queued` bytes in all.
+    pub(crate) fn fed(
+        &mut self,
+        channel: u32,
+        fed: Fed,
+        queued: usize,
+        journals: &dyn Journals,
+        now: Instant,
+    ) {
+        self.queued = self.queued.saturating_add(queued);
+        let result = self.with_channel(channel, journals, now, |open, _, _| {
+            open.fed(fed);
+            Ok(())
+        });
+        if let Err(error) = result {
+            self.fail(error);
+        }
+    }
+
+    /// The transport has taken so many bytes.
+    pub(crate) fn drained(&mut self, bytes: usize, journals: &dyn Journals, now: Instant) {
+        let was_full = self.room() == 0;
+        self.queued = self.queued.saturating_sub(bytes);
+        if was_full && self.room() > 0 {
+            let served: Vec<_> = self.channels.values().map(Channel::journal).collect();
+            for journal in served {
+                self.advance(journal, journals, now);
+            }
+        }
+    }
+
+    /// A journal has grown: live channels go on.
+    pub(crate) fn advance(&mut self, journal: JournalId, journals: &dyn Journals, now: Instant) {
+        let channels = self.channels.iter().filter(|(_, channel)| channel.journal() == journal);
+        for number in channels.map(|(number, _)| *number).collect::<Vec<_>>() {
+            if let Err(error) = self.with_channel(number, journals, now, |_, _, _| Ok(())) {
+                return self.fail(error);
+            }
+        }
+    }
+
+    /// Lets one channel do something, then go on, and carries out what follows.
+    fn with_channel(
+        &mut self,
+        number: u32,
+        journals: &dyn Journals,
+        now: Instant,
+        act: impl FnOnce(&mut Channel, &Journal, &mut Vec<ChannelEffect>) -> Result<(), PeerError>,
+    ) -> Result<(), PeerError> {
+        let room = self.room();
+        let Some(channel) = self.channels.get_mut(&number) else { return Ok(()) };
+        let id = channel.journal();
+        let Some(journal) = journals.journal(id) else { return Ok(()) };
+        let mut effects = Vec::new();
+        let acted = act(channel, journal, &mut effects);
+        let ended = match acted {
+            Ok(()) => channel.advance(journal, room, now, &mut effects),
+            Err(error) if error.fault() == Fault::Peer => return Err(error),
+            Err(error) => Some(error),
+        };
+        self.carry_out(number, id, effects);
+        if let Some(error) = ended {
+            self.end_channel(number, error, true);
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, channel: u32, journal: JournalId, effects: Vec<ChannelEffect>) {
+        for effect in effects {
+            match effect {
+                ChannelEffect::Say(message) => self.say_in(channel, message),
+                ChannelEffect::Check { sequence, records } => {
+                    self.checks.push_back(ConnectionEffect::Check { channel, sequence, journal, records });
+                    self.next_check();
+                }
+                ChannelEffect::Incoming { sequence, entries } => self
+                    .effects
+                    .push_back(ConnectionEffect::Incoming { channel, sequence, journal, entries }),
+                ChannelEffect::Feed(feed) => {
+                    self.effects.push_back(ConnectionEffect::Feed { channel, journal, feed });
+                }
+                ChannelEffect::Reached(cursor) => {
+                    self.effects.push_back(ConnectionEffect::Reached { journal, cursor });
+                }
+                ChannelEffect::Synced(report) => {
+                    self.effects.push_back(ConnectionEffect::Synced { journal, report });
+                }
+            }
+        }
+    }
+
+    /// Starts the next check if none is under way: one at a time keeps bundles in order.
+    fn next_check(&mut self) {
+        if !self.checking
+            && let Some(check) = self.checks.pop_front()
+        {
+            self.checking = true;
+            self.effects.push_back(check);
+        }
+    }
+
+    fn end_channel(&mut self, number: u32, error: PeerError, tell: bool) {
+        if let Some(channel) = self.channels.remove(&number) {
+            if tell {
+                self.say_in(number, ChannelMessage::Close(error.reason()));
+            }
+            let journal = channel.journal();
+            self.effects.push_back(ConnectionEffect::ChannelEnded { journal, error });
+        }
+    }
+
+    fn say_in(&mut self, channel: u32, message: ChannelMessage) {
+        self.say(&Message::Channel { channel, message });
+    }
+
+    fn say(&mut self, message: &Message) {
+        if matches!(self.phase, Phase::Closed) {
+            return;
+        }
+        let frame = message.encode();
+        self.queued = self.queued.saturating_add(frame.len());
+        self.effects.push_back(ConnectionEffect::Send(frame));
+        if self.queued > QUEUE_BYTES {
+            self.close(PeerError::SlowReader);
+        }
+    }
+
+    /// Bytes of entries that may be queued towards the peer now.
+    fn room(&self) -> usize {
+        QUEUE_FEED_BYTES.saturating_sub(self.queued)
+    }
+
+    /// Ends the connection and tells the peer why.
+    pub(crate) fn fail(&mut self, error: PeerError) {
+        if !matches!(self.phase, Phase::Closed) {
+            self.say(&Message::Goaway(error.reason()));
+            self.close(error);
+        }
+    }
+
+    /// The connection is over: the transport says so, or the peer did.
+    pub(crate) fn close(&mut self, error: PeerError) {
+        if matches!(self.phase, Phase::Closed) {
+            return;
+        }
+        self.phase = Phase::Closed;
+        for channel in std::mem::take(&mut self.channels).into_values() {
+            let (journal, error) = (channel.journal(), error.clone());
+            self.effects.push_back(ConnectionEffect::ChannelEnded { journal, error });
+        }
+        self.asked.clear();
+        self.checks.clear();
+        self.effects.push_back(ConnectionEffect::Closed(error));
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let alive = match &self.phase {
+            Phase::Closed => return None,
+            Phase::Dialling(_) | Phase::Accepting { .. } | Phase::Proving(_) => {
+                return Some(self.since.after(HANDSHAKE));
+            }
+            Phase::Open if self.pinged.is_some() => self.heard.after(DEAD),
+            Phase::Open => self.heard.after(PING),
+        };
+        let channels = self.channels.values().filter_map(Channel::deadline).map(|(deadline, _)| deadline);
+        channels.chain([alive]).min()
+    }
+
+    /// Time has passed.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        match &self.phase {
+            Phase::Closed => {}
+            Phase::Dialling(_) | Phase::Accepting { .. } | Phase::Proving(_) => {
+                if self.since.after(HANDSHAKE) <= now {
+                    self.fail(PeerError::Timeout { waiting_for: "waiting for the handshake" });
+                }
+            }
+            Phase::Open if self.heard.after(DEAD) <= now => {
+                self.fail(PeerError::Timeout { waiting_for: "waiting for a sign of life" });
+            }
+            Phase::Open => {
+                if self.pinged.is_none() && self.heard.after(PING) <= now {
+                    self.pinged = Some(now);
+                    self.pings = self.pings.saturating_add(1);
+                    let number = self.pings;
+                    self.say(&Message::Ping { number });
+                }
+                self.end_silent_channels(now);
+            }
+        }
+    }
+
+    fn end_silent_channels(&mut self, now: Instant) {
+        let silent = self.channels.iter().filter_map(|(number, channel)| {
+            let (deadline, waiting_for) = channel.deadline()?;
+            (deadline <= now).then_some((*number, waiting_for))
+        });
+        for (number, waiting_for) in silent.collect::<Vec<_>>() {
+            self.end_channel(number, PeerError::Timeout { waiting_for }, true);
+        }
+    }
+
+    /// What the machine asks for next.
+    pub(crate) fn poll_effect(&mut self) -> Option<ConnectionEffect> {
+        self.effects.pop_front()
+    }
+}
+
+/// The journals that are open here, as a connection looks at them.
+pub(crate) trait Journals {
+    /// The journal with this id, if it is open.
+    fn journal(&self, id: JournalId) -> Option<&Journal>;
+}

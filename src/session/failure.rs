@@ -1,0 +1,147 @@
+//! Why a sync, a channel or a connection ended: by whose fault, and what to do about it.
+
+use crate::error::{Code, Fault, StoreError, TransportError};
+use crate::fact::unchecked::EntryError;
+use crate::ids::DeviceId;
+use crate::reconcile::descent::FalseAnswer;
+use crate::session::message::{MessageError, Reason};
+
+/// Why syncing with a peer failed or its connection ended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PeerError {
+    /// The way to the peer failed.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The peer did not answer in time.
+    #[error("timed out while {waiting_for}")]
+    Timeout {
+        /// What was waited for.
+        waiting_for: &'static str,
+    },
+    /// Both sides speak, but no common version.
+    #[error("no common version: the peer speaks {lowest} to {highest}")]
+    Version {
+        /// Lowest version that the peer speaks.
+        lowest: u64,
+        /// Highest version that the peer speaks.
+        highest: u64,
+    },
+    /// The peer dialled an address that is none of this node's names: somebody may pass on a handshake.
+    #[error("the peer dialled {dialled:?}, which is no name of this node")]
+    Address {
+        /// The address that it dialled.
+        dialled: String,
+    },
+    /// The peer is not the device that was expected there.
+    #[error("device {found} answers where {expected} was expected")]
+    WrongDevice {
+        /// The device expected.
+        expected: DeviceId,
+        /// The device that answered.
+        found: DeviceId,
+    },
+    /// The peer does not hold the key of the device that it claims to be.
+    #[error("the peer did not prove to be the device that it claims to be")]
+    Unauthenticated,
+    /// The peer sent bytes that are no message.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+    /// The peer sent a message that has no place there.
+    #[error("the message {message} came while {state}")]
+    Unexpected {
+        /// The message's type.
+        message: &'static str,
+        /// What was expected then.
+        state: &'static str,
+    },
+    /// The peer sent bytes that are no entry of the journal.
+    #[error("the peer sent a bad entry: {0}")]
+    Entry(#[from] EntryError),
+    /// The peer contradicted itself, or took more than it was granted.
+    #[error("the peer broke the protocol: {0}")]
+    Breach(&'static str),
+    /// The peer turned this node away or ended the connection, and said why.
+    #[error("the peer said {code}: {text}")]
+    Refused {
+        /// The peer's code.
+        code: String,
+        /// The peer's words.
+        text: String,
+    },
+    /// Rounds went by without a new entry, and the roots still differ.
+    #[error("the roots still differ, and nothing new is found")]
+    NoProgress,
+    /// The peer does not read what is sent to it.
+    #[error("the peer does not read what is sent to it")]
+    SlowReader,
+    /// The store of this node failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The journal is not served here.
+    #[error("the journal is not served here")]
+    NotServed,
+    /// The node was stopped, the peer removed, or a newer sync took its place.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl PeerError {
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Transport(error) => error.code(),
+            Self::Store(error) => error.code(),
+            Self::Timeout { .. } => Code::new("TIMEOUT"),
+            Self::Version { .. } => Code::new("VERSION"),
+            Self::Address { .. } => Code::new("WRONG_ADDRESS"),
+            Self::WrongDevice { .. } => Code::new("WRONG_DEVICE"),
+            Self::Unauthenticated => Code::new("UNAUTHENTICATED"),
+            Self::Message(_) => Code::new("BAD_MESSAGE"),
+            Self::Unexpected { .. } => Code::new("UNEXPECTED_MESSAGE"),
+            Self::Entry(_) => Code::new("BAD_ENTRY"),
+            Self::Breach(_) => Code::new("PROTOCOL"),
+            Self::Refused { .. } => Code::new("REFUSED"),
+            Self::NoProgress => Code::new("NO_PROGRESS"),
+            Self::SlowReader => Code::new("SLOW_READER"),
+            Self::NotServed => Code::new("NOT_SERVED"),
+            Self::Cancelled => Code::new("CANCELLED"),
+        }
+    }
+
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Transport(error) => error.fault(),
+            Self::Store(error) => error.fault(),
+            Self::Timeout { .. } | Self::SlowReader => Fault::Network,
+            Self::Version { .. }
+            | Self::Address { .. }
+            | Self::WrongDevice { .. }
+            | Self::Unauthenticated
+            | Self::Message(_)
+            | Self::Unexpected { .. }
+            | Self::Entry(_)
+            | Self::Breach(_)
+            | Self::NoProgress => Fault::Peer,
+            Self::Refused { .. } | Self::NotServed | Self::Cancelled => Fault::Caller,
+        }
+    }
+
+    /// What the peer is told.
+    pub(crate) fn reason(&self) -> Reason {
+        Reason::new(self.code().as_str(), &self.to_string())
+    }
+}
+
+impl From<Reason> for PeerError {
+    fn from(reason: Reason) -> Self {
+        Self::Refused { code: reason.code, text: reason.text }
+    }
+}
+
+impl From<FalseAnswer> for PeerError {
+    fn from(answer: FalseAnswer) -> Self {
+        Self::Breach(answer.0)
+    }
+}

@@ -1,0 +1,517 @@
+//! The messages of wire version 0, and their bytes: a type byte, then canonical CBOR items.
+//!
+//! Version 0 is provisional and has no page of its own. Every message fits one frame of at most
+//! 65,536 bytes; each length and count is bounded before memory is taken.
+
+use crate::codec::cbor::{DecodeError, Reader, Writer};
+use crate::ids::{Cursor, DeviceId, EntryId, JournalId, StoreId};
+use crate::limits::{
+    ADDRESS_BYTES, FRAME_BYTES, IDS_PER_FRAME, IDS_PER_NODE, PREFIXES_PER_ASK, RECORD_BYTES, SAFE_INTEGER,
+    SIGNATURE_BYTES,
+};
+use crate::merkle::prefix::Prefix;
+use crate::merkle::subtree::{Node, Root};
+use crate::reconcile::descent::Answer;
+
+/// The only version spoken here.
+pub(crate) const VERSION: u64 = 0;
+/// Bytes of a reason in words.
+const REASON_BYTES: usize = 200;
+/// Bytes of a reason's code.
+const CODE_BYTES: usize = 40;
+/// Entries of one frame.
+const ENTRIES_PER_FRAME: usize = 4_096;
+
+/// A message between two connected nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Message {
+    /// First, from the dialling side.
+    Hello(Hello),
+    /// The answer to it.
+    HelloAck(HelloAck),
+    /// The dialling side's proof; channels may be opened right behind it.
+    Auth { signature: [u8; SIGNATURE_BYTES] },
+    /// Are you there? Answered by a pong with the same number.
+    Ping { number: u64 },
+    /// Yes.
+    Pong { number: u64 },
+    /// The connection ends, and why.
+    Goaway(Reason),
+    /// Something about one channel.
+    Channel { channel: u32, message: ChannelMessage },
+}
+
+/// The dialling side's first words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hello {
+    /// Lowest and highest version spoken.
+    pub(crate) versions: (u64, u64),
+    pub(crate) nonce: [u8; 32],
+    pub(crate) device: DeviceId,
+    /// The address dialled, in its canonical form.
+    pub(crate) address: String,
+}
+
+/// The accepting side's first words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HelloAck {
+    pub(crate) version: u64,
+    pub(crate) nonce: [u8; 32],
+    pub(crate) device: DeviceId,
+    pub(crate) signature: [u8; SIGNATURE_BYTES],
+}
+
+/// Why something ends: a stable code and a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reason {
+    pub(crate) code: String,
+    pub(crate) text: String,
+}
+
+impl Reason {
+    /// A reason, its words cut to what a message holds.
+    pub(crate) fn new(code: &str, text: &str) -> Self {
+        let cut = |text: &str, max: usize| {
+            let end = (0..=max.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+            text.get(..end.unwrap_or(0)).unwrap_or_default().to_owned()
+        };
+        Self { code: cut(code, CODE_BYTES), text: cut(text, REASON_BYTES) }
+    }
+}
+
+/// A journal as one side sees it when a channel opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Summary {
+    pub(crate) store: StoreId,
+    /// Number of the last entry.
+    pub(crate) at: u64,
+    pub(crate) root: Root,
+}
+
+/// How the difference is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// Each side sends what it has numbered behind these: the opener, the acceptor.
+    Feed { opener_after: u64, acceptor_after: u64 },
+    /// The opener asks its way down the Merkle map.
+    Descend,
+}
+
+/// A message about one channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ChannelMessage {
+    /// Opens the channel for a journal, or begins a new sync on a new channel.
+    Open {
+        journal: JournalId,
+        summary: Summary,
+        /// Up to where the opener has what the acceptor's store holds, as it remembers.
+        cursor: Option<Cursor>,
+    },
+    /// The roots are equal.
+    Same { store: StoreId, at: u64 },
+    /// They are not.
+    Differ { summary: Summary, plan: Plan },
+    /// The journal is not served, or the channel ends.
+    Close(Reason),
+    /// What do you have below these prefixes?
+    Ask { prefixes: Vec<Prefix> },
+    /// This.
+    Tell { answers: Vec<Answer> },
+    /// Send me these; whether these were the last.
+    Want { ids: Vec<EntryId>, last: bool },
+    /// Entries with the sender's numbers.
+    Entries { entries: Vec<(u64, Vec<u8>)> },
+    /// Part of an entry that is too large for a frame; its parts follow each other.
+    Part { number: u64, size: u64, bytes: Vec<u8> },
+    /// All of the sender's entries up to this number are sent or known to be there.
+    Upto { number: u64 },
+    /// The sender's part of the difference has been sent.
+    Sent,
+    /// The root of the union as the sender has it.
+    Root(Root),
+    /// Entries that the sender will not take.
+    Refused { ids: Vec<EntryId> },
+    /// So many bytes of entries are durable here: send as many more.
+    Credit { bytes: u64 },
+}
+
+/// Bytes that are no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MessageError {
+    /// Longer than a frame may be.
+    #[error("a message of {0} bytes, of at most {FRAME_BYTES}")]
+    TooLarge(usize),
+    /// Of a type that this version does not have.
+    #[error("a message of type {0}, which version {VERSION} does not have")]
+    UnknownType(u8),
+    /// Without even a type.
+    #[error("an empty message")]
+    Empty,
+    /// Not the canonical bytes of its type.
+    #[error("a malformed message: {0}")]
+    Malformed(#[from] DecodeError),
+}
+
+mod kind {
+    //! The type bytes.
+    pub(super) const HELLO: u8 = 0;
+    pub(super) const HELLO_ACK: u8 = 1;
+    pub(super) const AUTH: u8 = 2;
+    pub(super) const PING: u8 = 3;
+    pub(super) const PONG: u8 = 4;
+    pub(super) const GOAWAY: u8 = 5;
+    pub(super) const OPEN: u8 = 16;
+    pub(super) const SAME: u8 = 17;
+    pub(super) const DIFFER: u8 = 18;
+    pub(super) const CLOSE: u8 = 19;
+    pub(super) const ASK: u8 = 20;
+    pub(super) const TELL: u8 = 21;
+    pub(super) const WANT: u8 = 22;
+    pub(super) const ENTRIES: u8 = 23;
+    pub(super) const PART: u8 = 24;
+    pub(super) const UPTO: u8 = 25;
+    pub(super) const SENT: u8 = 26;
+    pub(super) const ROOT: u8 = 27;
+    pub(super) const REFUSED: u8 = 28;
+    pub(super) const CREDIT: u8 = 29;
+}
+
+impl Message {
+    /// The name of its type, for logs and errors.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Hello(_) => "Hello",
+            Self::HelloAck(_) => "HelloAck",
+            Self::Auth { .. } => "Auth",
+            Self::Ping { .. } => "Ping",
+            Self::Pong { .. } => "Pong",
+            Self::Goaway(_) => "Goaway",
+            Self::Channel { message, .. } => message.name(),
+        }
+    }
+
+    /// Its bytes, one frame.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::with_capacity(64);
+        match self {
+            Self::Hello(hello) => {
+                w.canonical(&[kind::HELLO]);
+                w.unsigned(hello.versions.0).unsigned(hello.versions.1).bytes(&hello.nonce);
+                w.bytes(hello.device.as_bytes()).text(&hello.address);
+            }
+            Self::HelloAck(ack) => {
+                w.canonical(&[kind::HELLO_ACK]).canonical(&ack.unsigned()).bytes(&ack.signature);
+            }
+            Self::Auth { signature } => {
+                w.canonical(&[kind::AUTH]).bytes(signature);
+            }
+            Self::Ping { number } => {
+                w.canonical(&[kind::PING]).unsigned(*number);
+            }
+            Self::Pong { number } => {
+                w.canonical(&[kind::PONG]).unsigned(*number);
+            }
+            Self::Goaway(reason) => {
+                w.canonical(&[kind::GOAWAY]).text(&reason.code).text(&reason.text);
+            }
+            Self::Channel { channel, message } => message.encode(*channel, &mut w),
+        }
+        w.into_bytes()
+    }
+
+    /// Reads one frame.
+    pub(crate) fn decode(frame: &[u8]) -> Result<Self, MessageError> {
+        if frame.len() > FRAME_BYTES {
+            return Err(MessageError::TooLarge(frame.len()));
+        }
+        let (&kind, body) = frame.split_first().ok_or(MessageError::Empty)?;
+        let r = &mut Reader::new(body);
+        let message = match kind {
+            kind::HELLO => Self::Hello(Hello {
+                versions: (r.unsigned()?, r.unsigned()?),
+                nonce: r.array_of_bytes("32 bytes of a nonce")?,
+                device: DeviceId::from_bytes(r.array_of_bytes("32 bytes of a device")?),
+                address: text(r, "address", ADDRESS_BYTES)?,
+            }),
+            kind::HELLO_ACK => Self::HelloAck(HelloAck {
+                version: r.unsigned()?,
+                nonce: r.array_of_bytes("32 bytes of a nonce")?,
+                device: DeviceId::from_bytes(r.array_of_bytes("32 bytes of a device")?),
+                signature: r.array_of_bytes("64 bytes of a signature")?,
+            }),
+            kind::AUTH => Self::Auth { signature: r.array_of_bytes("64 bytes of a signature")? },
+            kind::PING => Self::Ping { number: r.unsigned()? },
+            kind::PONG => Self::Pong { number: r.unsigned()? },
+            kind::GOAWAY => Self::Goaway(reason(r)?),
+            kind::OPEN..=kind::CREDIT => {
+                let channel = u32::try_from(r.bounded("channel", u64::from(u32::MAX))?).unwrap_or_default();
+                Self::Channel { channel, message: ChannelMessage::decode(kind, r)? }
+            }
+            unknown => return Err(MessageError::UnknownType(unknown)),
+        };
+        r.end()?;
+        Ok(message)
+    }
+}
+
+impl HelloAck {
+    /// Its bytes without type and signature: what the signatures cover.
+    pub(crate) fn unsigned(&self) -> Vec<u8> {
+        let mut w = Writer::with_capacity(80);
+        w.unsigned(self.version).bytes(&self.nonce).bytes(self.device.as_bytes());
+        w.into_bytes()
+    }
+}
+
+impl ChannelMessage {
+    /// The name of its type, for logs and errors.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Open { .. } => "Open",
+            Self::Same { .. } => "Same",
+            Self::Differ { .. } => "Differ",
+            Self::Close(_) => "Close",
+            Self::Ask { .. } => "Ask",
+            Self::Tell { .. } => "Tell",
+            Self::Want { .. } => "Want",
+            Self::Entries { .. } => "Entries",
+            Self::Part { .. } => "Part",
+            Self::Upto { .. } => "Upto",
+            Self::Sent => "Sent",
+            Self::Root(_) => "Root",
+            Self::Refused { .. } => "Refused",
+            Self::Credit { .. } => "Credit",
+        }
+    }
+
+    fn encode(&self, channel: u32, w: &mut Writer) {
+        let channel = u64::from(channel);
+        let mut head = |kind: u8| {
+            w.canonical(&[kind]).unsigned(channel);
+        };
+        match self {
+            Self::Open { journal, summary, cursor } => {
+                head(kind::OPEN);
+                w.bytes(journal.as_bytes());
+                summary.encode(w);
+                match cursor {
+                    Some(cursor) => w.array(2).bytes(cursor.store.as_bytes()).unsigned(cursor.number),
+                    None => w.null(),
+                };
+            }
+            Self::Same { store, at } => {
+                head(kind::SAME);
+                w.bytes(store.as_bytes()).unsigned(*at);
+            }
+            Self::Differ { summary, plan } => {
+                head(kind::DIFFER);
+                summary.encode(w);
+                match plan {
+                    Plan::Feed { opener_after, acceptor_after } => {
+                        w.array(2).unsigned(*opener_after).unsigned(*acceptor_after)
+                    }
+                    Plan::Descend => w.null(),
+                };
+            }
+            Self::Close(reason) => {
+                head(kind::CLOSE);
+                w.text(&reason.code).text(&reason.text);
+            }
+            Self::Ask { prefixes } => {
+                head(kind::ASK);
+                w.array(prefixes.len());
+                prefixes.iter().for_each(|prefix| encode_prefix(prefix, w));
+            }
+            Self::Tell { answers } => {
+                head(kind::TELL);
+                w.array(answers.len());
+                answers.iter().for_each(|answer| encode_answer(answer, w));
+            }
+            Self::Want { ids, last } => {
+                head(kind::WANT);
+                encode_ids(ids, w);
+                w.bool(*last);
+            }
+            Self::Entries { entries } => {
+                head(kind::ENTRIES);
+                w.array(entries.len());
+                for (number, record) in entries {
+                    w.unsigned(*number).bytes(record);
+                }
+            }
+            Self::Part { number, size, bytes } => {
+                head(kind::PART);
+                w.unsigned(*number).unsigned(*size).bytes(bytes);
+            }
+            Self::Upto { number } => {
+                head(kind::UPTO);
+                w.unsigned(*number);
+            }
+            Self::Sent => head(kind::SENT),
+            Self::Root(root) => {
+                head(kind::ROOT);
+                w.unsigned(root.count).bytes(&root.hash);
+            }
+            Self::Refused { ids } => {
+                head(kind::REFUSED);
+                encode_ids(ids, w);
+            }
+            Self::Credit { bytes } => {
+                head(kind::CREDIT);
+                w.unsigned(*bytes);
+            }
+        }
+    }
+
+    fn decode(kind: u8, r: &mut Reader<'_>) -> Result<Self, MessageError> {
+        Ok(match kind {
+            kind::OPEN => Self::Open {
+                journal: JournalId::from_bytes(r.array_of_bytes("32 bytes of a journal's id")?),
+                summary: Summary::decode(r)?,
+                cursor: r.optional(|r| {
+                    r.array_of("parts of a cursor", 2)?;
+                    Ok(Cursor { store: store(r)?, number: number(r)? })
+                })?,
+            },
+            kind::SAME => Self::Same { store: store(r)?, at: number(r)? },
+            kind::DIFFER => Self::Differ {
+                summary: Summary::decode(r)?,
+                plan: r
+                    .optional(|r| {
+                        r.array_of("parts of a plan", 2)?;
+                        Ok(Plan::Feed { opener_after: number(r)?, acceptor_after: number(r)? })
+                    })?
+                    .unwrap_or(Plan::Descend),
+            },
+            kind::CLOSE => Self::Close(reason(r)?),
+            kind::ASK => {
+                let len = r.array("prefixes", PREFIXES_PER_ASK)?;
+                Self::Ask { prefixes: (0..len).map(|_| decode_prefix(r)).collect::<Result<_, _>>()? }
+            }
+            kind::TELL => {
+                let len = r.array("answers", PREFIXES_PER_ASK)?;
+                Self::Tell { answers: (0..len).map(|_| decode_answer(r)).collect::<Result<_, _>>()? }
+            }
+            kind::WANT => Self::Want { ids: decode_ids(r, IDS_PER_FRAME)?, last: r.bool()? },
+            kind::ENTRIES => {
+                let len = r.array("entries", ENTRIES_PER_FRAME)?;
+                let entries = (0..len).map(|_| Ok((number(r)?, r.bytes()?.to_vec())));
+                Self::Entries { entries: entries.collect::<Result<_, DecodeError>>()? }
+            }
+            kind::PART => Self::Part {
+                number: number(r)?,
+                size: r.bounded("size of the entry", RECORD_BYTES as u64)?,
+                bytes: r.bytes()?.to_vec(),
+            },
+            kind::UPTO => Self::Upto { number: number(r)? },
+            kind::SENT => Self::Sent,
+            kind::ROOT => Self::Root(root(r)?),
+            kind::REFUSED => Self::Refused { ids: decode_ids(r, IDS_PER_FRAME)? },
+            kind::CREDIT => Self::Credit { bytes: number(r)? },
+            unknown => return Err(MessageError::UnknownType(unknown)),
+        })
+    }
+}
+
+impl Summary {
+    fn encode(&self, w: &mut Writer) {
+        w.bytes(self.store.as_bytes()).unsigned(self.at).unsigned(self.root.count).bytes(&self.root.hash);
+    }
+
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { store: store(r)?, at: number(r)?, root: root(r)? })
+    }
+}
+
+fn text(r: &mut Reader<'_>, what: &'static str, max: usize) -> Result<String, DecodeError> {
+    let position = r.position();
+    let text = r.text()?;
+    if text.len() > max {
+        return Err(Reader::out_of_bounds(position, what));
+    }
+    Ok(text.to_owned())
+}
+
+fn reason(r: &mut Reader<'_>) -> Result<Reason, DecodeError> {
+    Ok(Reason { code: text(r, "code", CODE_BYTES)?, text: text(r, "reason", REASON_BYTES)? })
+}
+
+/// Numbers, counts and sizes stay within 2^53 − 1, so that sums of a few don't overflow.
+fn number(r: &mut Reader<'_>) -> Result<u64, DecodeError> {
+    r.bounded("number", SAFE_INTEGER)
+}
+
+fn store(r: &mut Reader<'_>) -> Result<StoreId, DecodeError> {
+    r.array_of_bytes("16 bytes of a store's id").map(StoreId::from_bytes)
+}
+
+fn root(r: &mut Reader<'_>) -> Result<Root, DecodeError> {
+    Ok(Root { count: number(r)?, hash: r.array_of_bytes("32 bytes of a root")? })
+}
+
+fn encode_ids(ids: &[EntryId], w: &mut Writer) {
+    w.array(ids.len());
+    for id in ids {
+        w.bytes(id.as_bytes());
+    }
+}
+
+fn decode_ids(r: &mut Reader<'_>, max: usize) -> Result<Vec<EntryId>, DecodeError> {
+    let len = r.array("ids", max)?;
+    (0..len).map(|_| r.array_of_bytes("32 bytes of an entry's id").map(EntryId::from_bytes)).collect()
+}
+
+/// The number of bits, then the bytes that hold them.
+fn encode_prefix(prefix: &Prefix, w: &mut Writer) {
+    let bits = prefix.bits();
+    let bytes = prefix.as_bytes().get(..usize::from(bits.div_ceil(8))).unwrap_or_default();
+    w.array(2).unsigned(u64::from(bits)).bytes(bytes);
+}
+
+fn decode_prefix(r: &mut Reader<'_>) -> Result<Prefix, DecodeError> {
+    r.array_of("parts of a prefix", 2)?;
+    let position = r.position();
+    let bits = u16::try_from(r.bounded("bits of the prefix", 256)?).unwrap_or_default();
+    let found = r.bytes()?;
+    let mut bytes = [0; 32];
+    let malformed = Reader::out_of_bounds(position, "bits of the prefix");
+    let filled = bytes.get_mut(..usize::from(bits.div_ceil(8))).filter(|part| part.len() == found.len());
+    filled.ok_or(malformed)?.copy_from_slice(found);
+    // Only whole steps of a descent are asked for.
+    Prefix::new(bytes, bits).filter(|_| bits % 4 == 0).ok_or(malformed)
+}
+
+/// Ids as an array of byte strings; children as one byte string of 16 hashes behind their counts.
+fn encode_answer(answer: &Answer, w: &mut Writer) {
+    match answer {
+        Answer::Ids(ids) => encode_ids(ids, w),
+        Answer::Children(children) => {
+            w.map(16);
+            for node in children.iter() {
+                w.unsigned(node.count).bytes(if node.count == 0 { &[] } else { &node.hash });
+            }
+        }
+    }
+}
+
+fn decode_answer(r: &mut Reader<'_>) -> Result<Answer, DecodeError> {
+    use crate::codec::cbor::Kind;
+    let position = r.position();
+    if r.kind()? == Kind::Array {
+        let max = usize::try_from(IDS_PER_NODE).unwrap_or_default();
+        return decode_ids(r, max).map(Answer::Ids);
+    }
+    if r.map("children", 16)? != 16 {
+        return Err(Reader::out_of_bounds(position, "children"));
+    }
+    let mut children = Box::new([Node::EMPTY; 16]);
+    for node in children.iter_mut() {
+        node.count = number(r)?;
+        match node.count {
+            0 if r.bytes()?.is_empty() => {}
+            0 => return Err(Reader::out_of_bounds(position, "children")),
+            _ => node.hash = r.array_of_bytes("32 bytes of a node's hash")?,
+        }
+    }
+    Ok(Answer::Children(children))
+}

@@ -1,0 +1,8 @@
+//! One connection between two nodes: handshake, channels for journals, entries on their way.
+
+pub(crate) mod channel;
+pub(crate) mod connection;
+pub(crate) mod failure;
+pub(crate) mod feed;
+pub(crate) mod handshake;
+pub(crate) mod message;

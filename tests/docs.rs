@@ -1,0 +1,104 @@
+//! What the documents say in numbers and bytes is what the code does.
+
+mod forge;
+
+use std::collections::BTreeMap;
+
+use forge::SIGNATURE_BYTES;
+use isoroot::{DeviceKey, Draft, Entry, Fact, Genesis, MerkleMap, UncheckedEntry, limits};
+use sha2::{Digest, Sha256};
+
+fn document(name: &str) -> String {
+    std::fs::read_to_string(format!("{}/docs/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+/// The blocks that are fenced as `hex NAME`; in each line, what follows `#` is explanation.
+fn hex_blocks(text: &str) -> BTreeMap<String, Vec<u8>> {
+    let mut blocks = BTreeMap::new();
+    let mut open: Option<(String, Vec<u8>)> = None;
+    for line in text.lines() {
+        match (&mut open, line.strip_prefix("```")) {
+            (None, Some(info)) => {
+                open = info.strip_prefix("hex ").map(|name| (name.to_owned(), Vec::new()));
+            }
+            (Some(_), Some(_)) => {
+                let (name, bytes) = open.take().unwrap();
+                assert!(blocks.insert(name.clone(), bytes).is_none(), "{name} twice");
+            }
+            (Some((name, bytes)), None) => {
+                let hex = line.split('#').next().unwrap_or_default();
+                let byte = |word| u8::from_str_radix(word, 16).unwrap_or_else(|_| panic!("{name}: {word:?}"));
+                bytes.extend(hex.split_whitespace().map(byte));
+            }
+            (None, None) => {}
+        }
+    }
+    blocks
+}
+
+#[test]
+fn the_worked_example_of_the_format_is_what_the_code_does() {
+    let mut blocks = hex_blocks(&document("FORMAT.md"));
+    let mut block = |name: &str| blocks.remove(name).unwrap_or_else(|| panic!("no block `hex {name}`"));
+    let sha256 = |bytes: &[u8]| Sha256::digest(bytes).to_vec();
+
+    let genesis = Genesis::named("notes");
+    let nonce = block("nonce");
+    assert_eq!(sha256(&block("nonce-input")), nonce);
+    assert_eq!(Genesis::open(nonce.try_into().unwrap()), genesis);
+    assert_eq!(genesis.to_bytes(), block("genesis"));
+    let journal = genesis.journal();
+    assert_eq!(journal.as_bytes()[..], block("journal"));
+
+    let key = DeviceKey::from_seed([1; 32]);
+    assert_eq!(key.device().as_bytes()[..], block("device"));
+    let fact = Fact::new("note/1/title", "Milk");
+    assert_eq!(forge::fact_bytes(&key, &fact), block("fact"));
+
+    let draft = Draft::new(key.device(), &[fact]).unwrap();
+    let entry = Entry::sign(&journal, &key, &[], 1_767_225_600_000_000, &draft).unwrap();
+    let record = block("record");
+    assert_eq!(entry.record(), record);
+    assert_eq!(UncheckedEntry::new(record.clone()).check(&journal), Ok(entry.clone()));
+    let (body, signature) = record.split_at(record.len() - SIGNATURE_BYTES);
+    assert_eq!((body, signature), (&block("body")[..], &block("signature")[..]));
+    let message = block("message");
+    assert_eq!(message, forge::message(&journal, body));
+    assert_eq!(forge::sign(&journal, 1, body), record, "the signature is over that message");
+    assert_eq!(entry.id().as_bytes()[..], block("id"));
+
+    let leaf = sha256(&[&[0], &entry.id().as_bytes()[..]].concat());
+    assert_eq!(leaf, block("leaf"));
+    let root_input = block("root-input");
+    assert_eq!(root_input, [&[2], &1u64.to_be_bytes()[..], &leaf].concat());
+    let root = block("root");
+    assert_eq!(sha256(&root_input), root);
+    let map = MerkleMap::from_ids(vec![entry.id()]);
+    assert_eq!((map.root().count, &map.root().hash[..]), (1, &root[..]));
+
+    assert!(blocks.is_empty(), "nobody holds {:?} to the code", blocks.keys());
+    let lengths =
+        [("163 bytes", message.len()), ("82 + 64", body.len()), ("39 bytes", genesis.to_bytes().len())];
+    for (text, bytes) in lengths {
+        assert!(document("FORMAT.md").contains(text) && text.starts_with(&bytes.to_string()), "{text}");
+    }
+}
+
+#[test]
+fn the_bounds_of_the_format_are_those_of_the_code() {
+    let document = document("FORMAT.md");
+    let bounds = [
+        ("RECORD_BYTES", limits::RECORD_BYTES as u64),
+        ("FACTS_PER_ENTRY", limits::FACTS_PER_ENTRY as u64),
+        ("PREDICATE_BYTES", limits::PREDICATE_BYTES as u64),
+        ("VALUE_BYTES", limits::VALUE_BYTES as u64),
+        ("VALUE_DEPTH", limits::VALUE_DEPTH as u64),
+        ("AFTER", limits::AFTER as u64),
+        ("SAFE_INTEGER", limits::SAFE_INTEGER),
+    ];
+    for (name, bound) in bounds {
+        let row = document.lines().find(|line| line.ends_with(&format!("| `{name}` |")));
+        let number = row.and_then(|row| row.rsplit(" | ").nth(1)).map(|number| number.replace(',', ""));
+        assert_eq!(number, Some(bound.to_string()), "{name}");
+    }
+}
