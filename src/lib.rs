@@ -33,6 +33,8 @@ mod merkle;
 mod reconcile;
 mod service;
 mod session;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod time;
 
 #[cfg(feature = "driver")]

@@ -7,7 +7,7 @@ use forge::arbitrary::{self, SAFE};
 use forge::{EntryParts, FactParts, SIGNATURE_BYTES, check, fact_bytes, journal, key, value_bytes};
 use isoroot::{
     AuthorityId, DeviceKey, Draft, DraftError, Entry, EntryError, EntryId, Fact, FactError, Genesis,
-    JournalId, SignError, UncheckedEntry, Value, ValueError, limits,
+    SignError, UncheckedEntry, Value, ValueError, limits,
 };
 use proptest::prelude::*;
 

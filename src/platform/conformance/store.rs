@@ -248,7 +248,7 @@ pub async fn reading_pages_by_bytes<S: Store>(store: S) {
     ] {
         let read = ok(CHECK, store.read(id, from, max_bytes).await);
         let skip = usize::try_from(first - 1).unwrap_or(usize::MAX).min(600);
-        let expected: Vec<_> = (first..).zip(all.iter().skip(skip).take(len).cloned()).collect();
+        let expected: Vec<_> = (first..=u64::MAX).zip(all.iter().skip(skip).take(len).cloned()).collect();
         holds(CHECK, read == expected, &format!("{} entries from {from} in {max_bytes} bytes", read.len()));
     }
 }
@@ -414,5 +414,5 @@ fn records(from: usize, len: usize) -> Vec<StoredRecord> {
 }
 
 fn numbered(from: u64, records: &[StoredRecord]) -> Vec<(u64, StoredRecord)> {
-    (from..).zip(records.iter().cloned()).collect()
+    (from..=u64::MAX).zip(records.iter().cloned()).collect()
 }

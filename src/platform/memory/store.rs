@@ -102,7 +102,7 @@ impl State {
     fn from(&self, journal: JournalId, from: u64) -> impl Iterator<Item = (u64, &StoredRecord)> {
         let from = from.max(1);
         let skip = usize::try_from(from - 1).unwrap_or(usize::MAX);
-        (from..).zip(self.records(journal).get(skip..).unwrap_or_default())
+        (from..=u64::MAX).zip(self.records(journal).get(skip..).unwrap_or_default())
     }
 
     /// Lets a write of `added` bytes in place of `removed` happen, or says why not.

@@ -3,7 +3,7 @@
 //! Both halves share the socket behind a lock that is held for one poll only: no half ever waits
 //! while holding it, so one that is stuck in a write does not keep the other from reading. The
 //! libraries below keep one waker for each half. Dropping either half breaks the connection: the other
-//! one's calls fail, and the socket goes when both are gone.
+//! one's calls fail, and the peer sees the end.
 
 use core::future::poll_fn;
 use core::pin::pin;
@@ -60,7 +60,7 @@ pub(super) trait Socket: Send + 'static {
 
 /// A connection over `socket`.
 pub(super) fn connection(socket: impl Socket, remote: String) -> Connection {
-    let state = State { socket, phase: Phase::Open, receiving: None, sending: None, controls: 0 };
+    let state = State { socket: Some(socket), phase: Phase::Open, receiving: None, sending: None, controls: 0 };
     let shared = Arc::new(Shared(Mutex::new(state)));
     Connection {
         sender: Box::new(Sender(Arc::clone(&shared))),
@@ -78,7 +78,8 @@ enum Phase {
 }
 
 struct State<S> {
-    socket: S,
+    /// Gone once nothing more can come of it: dropping it is what ends the connection for the peer.
+    socket: Option<S>,
     phase: Phase,
     /// Whoever waits in `receive`: the other half wakes it when it closes or is dropped.
     receiving: Option<Waker>,
@@ -101,6 +102,7 @@ impl<S> Shared<S> {
         if let Phase::Open = state.phase {
             state.phase = Phase::Over(Err(TransportError::Broken("the other half was dropped here".to_owned())));
         }
+        state.socket = None;
         state.wake();
     }
 }
@@ -114,12 +116,26 @@ impl<S> State<S> {
 }
 
 impl<S: Socket> State<S> {
+    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Incoming, TransportError>>> {
+        match &mut self.socket {
+            Some(socket) => socket.poll_incoming(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
+        match &mut self.socket {
+            Some(socket) => socket.poll_flush(cx),
+            None => Poll::Ready(Err(TransportError::Broken("it has been closed".to_owned()))),
+        }
+    }
+
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Vec<u8>>, TransportError>> {
         for _ in 0..TURN {
             if let Phase::Over(end) = &self.phase {
                 return Poll::Ready(end.clone().map(|()| None));
             }
-            let Poll::Ready(next) = self.socket.poll_incoming(cx) else {
+            let Poll::Ready(next) = self.poll_incoming(cx) else {
                 self.receiving = Some(cx.waker().clone());
                 return Poll::Pending;
             };
@@ -142,7 +158,7 @@ impl<S: Socket> State<S> {
                 Some(Ok(Incoming::Close(reason))) => {
                     tracing::debug!(?reason, "the peer closed its WebSocket");
                     // Our goodbye, which the library has queued. If it can't go now, `close` sends it.
-                    let _ = self.socket.poll_flush(cx);
+                    let _ = self.poll_flush(cx);
                     Ok(())
                 }
                 Some(Err(error)) => Err(error),
@@ -163,17 +179,17 @@ impl<S: Socket> State<S> {
             };
             return Poll::Ready(Err(TransportError::Broken(reason)));
         }
-        if frame.is_some() && self.poll_flush(cx)?.is_pending() {
-            return Poll::Pending;
-        }
-        if let Some(frame) = frame.take() {
-            self.socket.start_frame(frame)?;
-        }
-        self.poll_flush(cx)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
-        let flushed = self.socket.poll_flush(cx);
+        let flushed = self.poll_flush(cx);
+        let flushed = match (&flushed, frame.take(), &mut self.socket) {
+            (Poll::Ready(Ok(())), Some(frame), Some(socket)) => {
+                socket.start_frame(frame)?;
+                socket.poll_flush(cx)
+            }
+            (_, unsent, _) => {
+                *frame = unsent;
+                flushed
+            }
+        };
         if flushed.is_pending() {
             self.sending = Some(cx.waker().clone());
         }
@@ -197,7 +213,7 @@ impl<S: Socket> State<S> {
     /// Reads away what still comes, until the peer has said goodbye.
     fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..TURN {
-            match ready!(self.socket.poll_incoming(cx)) {
+            match ready!(self.poll_incoming(cx)) {
                 Some(Ok(Incoming::Frame(_) | Incoming::Text | Incoming::Control)) => {}
                 Some(Ok(Incoming::Close(_)) | Err(_)) | None => return Poll::Ready(()),
             }
@@ -209,9 +225,11 @@ impl<S: Socket> State<S> {
 
 /// Says goodbye after what was sent, and waits for the peer's.
 async fn goodbye<S: Socket>(shared: &Shared<S>, code: u16, reason: &str) -> Result<(), TransportError> {
-    poll_fn(|cx| shared.lock().socket.poll_flush(cx)).await?;
-    shared.lock().socket.start_close(code, reason)?;
-    poll_fn(|cx| shared.lock().socket.poll_flush(cx)).await?;
+    poll_fn(|cx| shared.lock().poll_flush(cx)).await?;
+    if let Some(socket) = &mut shared.lock().socket {
+        socket.start_close(code, reason)?;
+    }
+    poll_fn(|cx| shared.lock().poll_flush(cx)).await?;
     poll_fn(|cx| shared.lock().poll_goodbye(cx)).await;
     Ok(())
 }
@@ -236,6 +254,7 @@ impl<S: Socket> FrameSender for Sender<S> {
             let goodbye = pin!(goodbye(&self.0, code, shortened(reason)));
             // A peer that does not read or answer must not hold up who wants to leave.
             select(goodbye, async_io::Timer::after(CLOSE)).await;
+            self.0.lock().socket = None;
         })
     }
 }

@@ -1,0 +1,10 @@
+//! Deterministic simulation: a seeded executor with virtual time, and a platform and network that live
+//! in it. Runs the real drivers and machines; one seed replays one run.
+
+pub(crate) mod executor;
+pub(crate) mod network;
+pub(crate) mod platform;
+
+pub use executor::Simulation;
+pub use network::{SimListener, SimNetwork, SimTransport, Verdict};
+pub use platform::{SimClock, SimEntropy, SimPlatform, SimSpawner, SimTimer};
