@@ -102,3 +102,39 @@ fn the_bounds_of_the_format_are_those_of_the_code() {
         assert_eq!(number, Some(bound.to_string()), "{name}");
     }
 }
+
+/// All Rust sources of a folder and those below it, one after the other.
+fn sources(folder: &str) -> String {
+    let mut all = String::new();
+    let mut folders = vec![format!("{}/{folder}", env!("CARGO_MANIFEST_DIR")).into()];
+    while let Some(folder) = folders.pop() {
+        for item in std::fs::read_dir::<std::path::PathBuf>(folder).unwrap() {
+            let path = item.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                all.push_str(&std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn tests_that_the_checklist_calls_done_exist() {
+    let checklist = format!("{}/tests/CHECKLIST.md", env!("CARGO_MANIFEST_DIR"));
+    let checklist = std::fs::read_to_string(checklist).unwrap();
+    let sources = sources("src") + &sources("tests");
+    let rows = checklist.lines().filter(|line| line.starts_with("| ")).skip(2);
+    for row in rows {
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [name, _, tests, state] = cells[..] else { panic!("four cells in {row}") };
+        assert!(["done", "native", "planned"].contains(&state), "{name}: {state}");
+        // Every other part of a text cut at its backticks stood between two.
+        for test in tests.split('`').skip(1).step_by(2).filter(|test| !test.contains(' ')) {
+            let exists = sources.contains(&format!("fn {test}("));
+            assert!(exists || state == "planned", "{name}: there is no test {test}");
+            assert!(!exists || state != "planned", "{name}: {test} is there, so it is no longer planned");
+        }
+    }
+}

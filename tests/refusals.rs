@@ -129,6 +129,7 @@ fn c1_a_value_in_another_form_is_refused() {
             0,
         ),
         ("more items than bytes", vec![0x9a, 0xff, 0xff, 0xff, 0xff], OutOfBounds("items of the value"), 0),
+        ("500 items in two bytes", forge::head(4, 500), OutOfBounds("items of the value"), 0),
         ("2^64 − 1 items", forge::head(4, u64::MAX), OutOfBounds("items of the value"), 0),
         ("more bytes than there are", vec![0x5a, 0xff, 0xff, 0xff, 0xff], Expected("a byte string"), 0),
     ];

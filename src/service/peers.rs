@@ -218,7 +218,7 @@ mod tests {
             let mut peers = Peers::default();
             peers.add("a".into(), None).unwrap();
             let now = Instant::from_micros(0);
-            let wait = |peers: &mut Peers| {
+            let mut wait = |peers: &mut Peers| {
                 peers.failed(0, unreachable(), now, &mut rng);
                 peers.deadline().unwrap().since(now)
             };

@@ -3,6 +3,8 @@
 
 pub(crate) mod executor;
 pub(crate) mod network;
+#[cfg(test)]
+mod hostile;
 pub(crate) mod platform;
 
 pub use executor::Simulation;

@@ -7,9 +7,7 @@
 pub mod arbitrary;
 
 use ed25519_zebra::SigningKey;
-use isoroot::{
-    DeviceId, DeviceKey, Draft, Entry, EntryError, Fact, Genesis, JournalId, UncheckedEntry, Value,
-};
+use isoroot::{DeviceKey, Draft, Entry, EntryError, Fact, Genesis, JournalId, UncheckedEntry, Value};
 
 /// Bytes of a body before its array of facts, when it names no predecessor and its timestamp and
 /// number of facts are below 24: six heads and small integers, device, epoch, payload.

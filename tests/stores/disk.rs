@@ -45,6 +45,12 @@ impl Disk {
         self.0.lock().unwrap()
     }
 
+    /// A disk with these bytes.
+    pub(crate) fn holding(bytes: Vec<u8>) -> Self {
+        let state = State { seen: bytes.clone(), durable: bytes, ..State::default() };
+        Self(Arc::new(Mutex::new(state)))
+    }
+
     /// Lets the `n`th operation from now, counted from 0, go wrong.
     pub(crate) fn fail_at(&self, n: u64, fault: Fault) {
         let mut state = self.state();
@@ -76,8 +82,7 @@ impl Disk {
             };
             apply(&mut bytes, write, kept);
         }
-        let state = State { seen: bytes.clone(), durable: bytes, ..State::default() };
-        Self(Arc::new(Mutex::new(state)))
+        Self::holding(bytes)
     }
 }
 

@@ -91,7 +91,7 @@ fn c11_row10_a_failed_write_to_disk_is_final_until_reopened() {
         for n in 0.. {
             let disk = Disk::default();
             let done = smol::block_on(async {
-                let store = RedbStore::with_backend(disk.clone()).unwrap();
+                let store = RedbStore::with_backend(disk.clone(), n % 2 == 1).unwrap();
                 append_one(&store, journal(1), 0).await;
                 store.set_note("key", None, Some(vec![5; 9_000])).await.unwrap().unwrap();
                 let (acknowledged, error) = run(&store, &disk, n, fault).await;
@@ -114,7 +114,7 @@ fn c11_row10_a_failed_write_to_disk_is_final_until_reopened() {
                 // Whatever the disk threw away, what was acknowledged is there, and it works again.
                 disk.fail_at(u64::MAX / 2, fault);
                 for luck in 0..4 {
-                    let store = RedbStore::with_backend(disk.after_power_cut(luck)).unwrap();
+                    let store = RedbStore::with_backend(disk.after_power_cut(luck), luck % 2 == 1).unwrap();
                     let head = verified_head(&store, journal(1)).await;
                     assert!(head == acknowledged || head == acknowledged + 40, "{head} of {acknowledged}");
                     append_one(&store, journal(1), head).await;
@@ -134,7 +134,7 @@ fn c11_row10_a_failed_write_to_disk_is_final_until_reopened() {
 fn c11_relaxed_appends_that_a_failing_disk_lost_are_gone_from_the_head() {
     let disk = Disk::default();
     smol::block_on(async {
-        let store = RedbStore::with_backend(disk.clone()).unwrap();
+        let store = RedbStore::with_backend(disk.clone(), false).unwrap();
         append_one(&store, journal(1), 0).await;
         disk.fail_at(0, Fault::PowerCut);
         for journal in [journal(1), journal(2)] {

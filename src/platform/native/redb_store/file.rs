@@ -12,6 +12,7 @@ use redb::{
 };
 
 use super::backend::{Overlay, SharedBackend};
+use super::inner::Place;
 use crate::error::StoreError;
 use crate::ids::{EntryId, JournalId, StoreId};
 use crate::platform::native::entropy::OsEntropy;
@@ -19,6 +20,13 @@ use crate::platform::traits::Entropy;
 
 /// The format written, and the highest that is read.
 pub(super) const FORMAT: u64 = 1;
+/// Bytes of a file from which on it is too long to walk whenever it is opened (1.4 s for each GB).
+///
+/// A shorter one is: each page's checksum is looked at, so that no damage goes unseen. In a longer
+/// one damage is seen where it is met; records are told by their hashes, and `open_verified` walks
+/// it. A crash would have redb walk it too, so its commits also save the map of free pages that
+/// the walk would find: 12 kB, and 140 B for each MB of the file.
+pub(super) const LONG_FILE: u64 = 128 * 1_048_576;
 /// Memory that redb may use for pages, of all journals together.
 const CACHE_BYTES: usize = 64 * 1_048_576;
 /// Ids in one chunk. Each append writes the last chunk anew, so a chunk is kept to 8 KiB.
@@ -153,23 +161,27 @@ fn database(backend: impl StorageBackend, verify: bool) -> Result<Database, redb
     builder.create_with_backend(backend)
 }
 
-/// Opens the store in `backend` and reads its journals; with `verify`, after a check of all pages.
-/// `path` is for errors.
-pub(super) fn open(backend: &SharedBackend, verify: bool, path: &Path) -> Result<Opened, StoreError> {
+/// Opens the store and reads its journals, after a look at all pages if there are few or with
+/// `verify`.
+pub(super) fn open(place: &Place, verify: bool) -> Result<Opened, StoreError> {
+    let Place { path, backend, .. } = place;
+    let verify = verify || !place.is_long()?;
     let failed = |error: redb::DatabaseError| open_failure(error, path);
     if backend.len().map_err(|error| open_error(path, error))? == 0 {
         return Err(open_error(path, "the file is empty, not a store"));
     }
-    // Looked at first through a view that writes nothing: a store of a newer format stays as it is.
+    // Looked at first through a view that writes nothing, so that a store that is damaged or of a
+    // newer format stays as it is.
     let view = Overlay::new(backend.clone()).map_err(|error| open_error(path, error))?;
-    let view = database(view, false).map_err(failed)?;
+    let view = database(view, verify).map_err(failed)?;
     meta(&read_transaction(&view)?, path)?;
     drop(view);
-    load(database(backend.clone(), verify).map_err(failed)?, path)
+    load(database(backend.clone(), false).map_err(failed)?, path)
 }
 
-/// Opens the last durable state of a store whose disk has failed, for reading.
-pub(super) fn open_view(backend: &SharedBackend, path: &Path) -> Result<Opened, StoreError> {
+/// Opens the last durable state of a store that has failed, for reading.
+pub(super) fn open_view(place: &Place) -> Result<Opened, StoreError> {
+    let Place { path, backend, .. } = place;
     let view = Overlay::new(backend.clone()).map_err(|error| open_error(path, error))?;
     load(database(view, false).map_err(|error| open_failure(error, path))?, path)
 }

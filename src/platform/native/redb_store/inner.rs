@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockWriteGuard};
 
 use futures::channel::oneshot;
-use redb::{Database, ReadTransaction, WriteTransaction};
+use redb::{Database, ReadTransaction, StorageBackend, WriteTransaction};
 
 use super::backend::SharedBackend;
-use super::file::{self, Journal, Opened, guarded, store_error};
+use super::file::{self, Journal, LONG_FILE, Opened, guarded, store_error};
 use super::lock::LockFile;
 use crate::error::StoreError;
 use crate::ids::{Cursor, JournalId, StoreId};
@@ -17,9 +17,7 @@ use crate::platform::waiters::Waiters;
 
 /// An open store.
 pub(super) struct Inner {
-    /// Where it is, for errors.
-    pub(super) path: PathBuf,
-    pub(super) backend: SharedBackend,
+    place: Place,
     id: StoreId,
     index: Mutex<Index>,
     /// Nothing once closed. Whoever reads holds it until done, so that it is never closed under them.
@@ -29,6 +27,23 @@ pub(super) struct Inner {
     commits: AtomicU64,
 }
 
+/// Where a store is.
+pub(super) struct Place {
+    /// For errors.
+    pub(super) path: PathBuf,
+    pub(super) backend: SharedBackend,
+    /// Take the file for a long one, whatever its length.
+    pub(super) long: bool,
+}
+
+impl Place {
+    /// Whether the file is too long to be walked.
+    pub(super) fn is_long(&self) -> Result<bool, StoreError> {
+        let len = self.backend.len().map_err(redb::StorageError::from).map_err(store_error)?;
+        Ok(self.long || len > LONG_FILE)
+    }
+}
+
 /// What is kept in memory of each journal.
 struct Index {
     journals: BTreeMap<JournalId, Journal>,
@@ -36,10 +51,9 @@ struct Index {
 }
 
 impl Inner {
-    pub(super) fn new(path: PathBuf, backend: SharedBackend, opened: Opened, lock: Option<LockFile>) -> Self {
+    pub(super) fn new(place: Place, opened: Opened, lock: Option<LockFile>) -> Self {
         Self {
-            path,
-            backend,
+            place,
             id: opened.store,
             index: Mutex::new(Index { journals: opened.journals, waiters: Waiters::default() }),
             database: RwLock::new(Some(opened.database)),
@@ -115,6 +129,10 @@ impl Inner {
         })
     }
 
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
     pub(super) fn begin_write(&self) -> Result<WriteTransaction, StoreError> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         database.as_ref().ok_or_else(closed)?.begin_write().map_err(store_error)
@@ -126,7 +144,7 @@ impl Inner {
         let mut database = self.lock_database();
         // Closed first, so that what the view rests on stays as it is.
         drop(database.take());
-        match guarded(|| file::open_view(&self.backend, &self.path)) {
+        match guarded(|| file::open_view(&self.place)) {
             Ok(view) => {
                 self.with_index(|index| {
                     // Not more than was acknowledged, and of that not what was relaxed and is lost.
@@ -141,7 +159,7 @@ impl Inner {
                 *database = Some(view.database);
             }
             Err(error) => {
-                tracing::error!(%error, store = %self.path.display(), "the store can't be read any more either");
+                tracing::error!(%error, store = %self.place.path.display(), "the store can't be read any more either");
             }
         }
     }
@@ -152,7 +170,7 @@ impl Inner {
         let result = guarded(|| database.map_or(Ok(()), |database| database.close().map_err(store_error)));
         if let Err(error) = result {
             // All that was acknowledged is durable already: the next open repairs the rest.
-            tracing::warn!(%error, store = %self.path.display(), "the store was not closed in good order");
+            tracing::warn!(%error, store = %self.place.path.display(), "the store was not closed in good order");
         }
         self.with_index(|index| index.waiters.close());
         drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());

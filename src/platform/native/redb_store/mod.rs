@@ -18,8 +18,8 @@ use async_channel::{Receiver, Sender};
 use redb::{ReadTransaction, StorageBackend};
 
 use self::backend::SharedBackend;
-use self::file::{Journal, Opened, guarded, open_error};
-use self::inner::{Inner, closed};
+use self::file::{Journal, guarded, open_error};
+use self::inner::{Inner, Place, closed};
 use self::lock::LockFile;
 use self::request::{Append, Asked, Request, SetNote};
 use self::writer::Writer;
@@ -87,8 +87,9 @@ impl RedbStore {
         Self::open_present(path.as_ref(), false)
     }
 
-    /// Opens the store at `path`, which must be there, after checking the checksum of each page:
-    /// 1.4 s for each GB. Blocks.
+    /// Opens the store at `path`, which must be there, after a look at the checksum of each page also
+    /// when the file is longer than 128 MiB: 1.4 s for each GB. Shorter ones are always looked at.
+    /// Blocks.
     ///
     /// # Errors
     /// Those of [`open_existing`](Self::open_existing).
@@ -96,19 +97,20 @@ impl RedbStore {
         Self::open_present(path.as_ref(), true)
     }
 
-    /// A store in another place than a file: for tests that make disks fail. Blocks.
+    /// A store in another place than a file: for tests that make disks fail. With `long` it is
+    /// treated like one in a long file. Blocks.
     ///
     /// # Errors
     /// Those of [`open`](Self::open).
     #[doc(hidden)]
-    pub fn with_backend(backend: impl StorageBackend) -> Result<Self, StoreError> {
+    pub fn with_backend(backend: impl StorageBackend, long: bool) -> Result<Self, StoreError> {
         let path = Path::new("(a test's backend)");
         let backend = SharedBackend::new(backend);
         guarded(|| {
             if backend.len().map_err(|error| open_error(path, error))? == 0 {
                 file::initialize(backend.clone())?;
             }
-            Self::start(path, backend, None, false)
+            Self::start(Place { path: path.to_owned(), backend, long }, None, false)
         })
     }
 
@@ -120,17 +122,15 @@ impl RedbStore {
     }
 
     fn open_locked(path: &Path, lock: LockFile, verify: bool) -> Result<Self, StoreError> {
-        guarded(|| Self::start(path, file::backend(path)?, Some(lock), verify))
+        guarded(|| {
+            let place = Place { path: path.to_owned(), backend: file::backend(path)?, long: false };
+            Self::start(place, Some(lock), verify)
+        })
     }
 
-    fn start(
-        path: &Path,
-        backend: SharedBackend,
-        lock: Option<LockFile>,
-        verify: bool,
-    ) -> Result<Self, StoreError> {
-        let opened: Opened = file::open(&backend, verify, path)?;
-        let inner = Arc::new(Inner::new(path.to_owned(), backend, opened, lock));
+    fn start(place: Place, lock: Option<LockFile>, verify: bool) -> Result<Self, StoreError> {
+        let opened = file::open(&place, verify)?;
+        let inner = Arc::new(Inner::new(place, opened, lock));
         let (requests, waiting) = async_channel::bounded(WAITING);
         let (running, ended) = async_channel::bounded(1);
         let writer = Writer::new(inner.clone(), waiting);
@@ -138,7 +138,8 @@ impl RedbStore {
             writer.run();
             drop(running);
         });
-        let writer = writer.map_err(|error| open_error(path, format!("no thread to write: {error}")))?;
+        let failed = |error| StoreError::Failed(format!("no thread to write: {error}"));
+        let writer = writer.map_err(failed)?;
         Ok(Self { handle: Arc::new(Handle { inner, requests, ended, writer: Mutex::new(Some(writer)) }) })
     }
 
@@ -187,7 +188,7 @@ impl RedbStore {
 
 impl fmt::Debug for RedbStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedbStore").field("path", &self.handle.inner.path).finish_non_exhaustive()
+        f.debug_struct("RedbStore").field("path", &self.handle.inner.place().path).finish_non_exhaustive()
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_channel::Receiver;
 use async_io::Timer;
 use futures::future::{Either, select};
-use redb::{StorageBackend, WriteTransaction};
+use redb::WriteTransaction;
 
 use super::batch::{Appended, Batch};
 use super::file::{Journal, guarded, store_error};
@@ -26,10 +26,6 @@ const GROUP_BYTES: usize = 16 * 1_048_576;
 const RELAXED_BYTES: usize = 1_048_576;
 /// … or the first has waited this long.
 const RELAXED_WAIT: Duration = Duration::from_millis(200);
-/// Bytes of a file above which each commit also saves redb's map of free pages, which takes 12 kB
-/// and 140 B for each MB of the file. After a crash a smaller file is walked and verified at once
-/// instead, at 1.4 s for each GB.
-const QUICK_REPAIR_ABOVE: u64 = 128 * 1_048_576;
 
 /// The state of the writer's thread.
 pub(super) struct Writer {
@@ -138,7 +134,7 @@ impl Writer {
                 Ok(())
             }
             Err(error) => {
-                tracing::error!(%error, store = %self.inner.path.display(), "a write to the store failed");
+                tracing::error!(%error, store = %self.inner.place().path.display(), "a write to the store failed");
                 self.relaxed = None;
                 self.failed = Some(error.clone());
                 self.inner.show_last_durable();
@@ -159,8 +155,7 @@ impl Writer {
             let refused = |error| StoreError::Failed(format!("relaxed durability is refused: {error}"));
             transaction.set_durability(redb::Durability::None).map_err(refused)?;
         } else {
-            let len = self.inner.backend.len().map_err(redb::StorageError::from).map_err(store_error)?;
-            transaction.set_quick_repair(len > QUICK_REPAIR_ABOVE);
+            transaction.set_quick_repair(self.inner.place().is_long()?);
         }
         let written = self.fill(&transaction, group)?;
         if written.changed {

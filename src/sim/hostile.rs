@@ -1,0 +1,375 @@
+//! Peers that lie, against a real node: each ends with a typed reason and its own connection, and leaves
+//! node and journal as they were.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use crate::crypto::sign::DeviceKey;
+use crate::driver::node::SyncNode;
+use crate::driver::service::SyncService;
+use crate::fact::entry::{Draft, Entry};
+use crate::fact::genesis::Genesis;
+use crate::fact::statement::Fact;
+use crate::ids::{JournalId, StoreId};
+use crate::limits::{FRAME_BYTES, IDS_PER_ROUND};
+use crate::merkle::subtree::Root;
+use crate::platform::memory::MemoryStore;
+use crate::platform::traits::{Connection, Transport};
+use crate::reconcile::descent::Answer;
+use crate::service::config::Config;
+use crate::service::event::Event;
+use crate::session::connection::ConnectionMachine;
+use crate::session::failure::PeerError;
+use crate::session::handshake::Dialler;
+use crate::session::message::{ChannelMessage, Message, Plan, Summary};
+use crate::sim::{SimNetwork, SimPlatform, Simulation};
+use crate::time::Instant;
+
+/// An honest node with some entries, and somebody who talks to it by hand.
+struct Scene {
+    world: Simulation,
+    network: SimNetwork,
+    honest: SyncNode,
+    root: Root,
+    events: async_channel::Receiver<Event>,
+}
+
+fn journal() -> JournalId {
+    Genesis::named("hostile").journal()
+}
+
+fn liar_key() -> DeviceKey {
+    DeviceKey::from_seed([0x66; 32])
+}
+
+fn entry_of(journal: JournalId, value: i64) -> Entry {
+    let draft = Draft::new(liar_key().device(), &[Fact::new("lie", value)]).unwrap();
+    draft.sign(&journal, &liar_key(), &[], 1_767_225_600_000_000)
+}
+
+impl Scene {
+    async fn new(world: &Simulation) -> Self {
+        let network = SimNetwork::new(world, Duration::from_millis(1), Duration::from_millis(1));
+        let honest = Self::node(world, &network, 1).await;
+        for value in 0..40 {
+            honest.append([Fact::new("true", value)]).await.unwrap();
+        }
+        honest.start().await.unwrap();
+        let (listener, service) = (network.listen("honest"), honest.service().clone());
+        world.spawn(async move { service.serve(listener).await });
+        let events = honest.events().await.unwrap();
+        let root = honest.root().await.unwrap();
+        Self { world: world.clone(), network, honest, root, events }
+    }
+
+    async fn node(world: &Simulation, network: &SimNetwork, store: u8) -> SyncNode {
+        let store = MemoryStore::new(StoreId::from_bytes([store; 16]));
+        let platform = SimPlatform::new(world, store, vec![Arc::new(network.transport())]);
+        let service = SyncService::new(platform, Config::default()).await.unwrap();
+        service.create(&Genesis::named("hostile")).await.unwrap()
+    }
+
+    async fn dial(&self) -> Liar {
+        Liar { connection: Transport::connect(&self.network.transport(), "sim:honest").await.unwrap() }
+    }
+
+    /// A liar that has authenticated and opened a channel for the journal.
+    async fn opened(&self) -> Liar {
+        let mut liar = self.dial().await;
+        liar.authenticate().await;
+        let root = Root { count: 2, hash: [7; 32] };
+        let summary = Summary { store: StoreId::from_bytes([9; 16]), at: 2, root };
+        liar.say(ChannelMessage::Open { journal: journal(), summary, cursor: None }).await;
+        let answer = liar.hear().await;
+        assert!(
+            matches!(
+                answer,
+                Some(Message::Channel { message: ChannelMessage::Differ { plan: Plan::Descend, .. }, .. })
+            ),
+            "{answer:?}"
+        );
+        liar
+    }
+
+    /// Why the honest node ended the last connection.
+    async fn verdict(&self) -> PeerError {
+        loop {
+            if let Event::Disconnected { error, .. } = self.events.recv().await.unwrap() {
+                return error;
+            }
+        }
+    }
+
+    /// The node is as it was, and serves honest peers.
+    async fn unharmed(&self) {
+        assert_eq!(self.honest.root().await.unwrap(), self.root);
+        let other = Self::node(&self.world, &self.network, 2).await;
+        other.add_peer("sim:honest").await.unwrap();
+        other.start().await.unwrap();
+        let sync = other.sync().await.unwrap().remove(0);
+        assert_eq!(sync.result.unwrap().root, self.root);
+        other.stop().await.unwrap();
+    }
+}
+
+struct Liar {
+    connection: Connection,
+}
+
+impl Liar {
+    async fn send(&mut self, frame: Vec<u8>) {
+        // The node may have hung up already.
+        drop(self.connection.sender.send(frame).await);
+    }
+
+    async fn say(&mut self, message: ChannelMessage) {
+        self.send(Message::Channel { channel: 0, message }.encode()).await;
+    }
+
+    async fn hear(&mut self) -> Option<Message> {
+        let frame = self.connection.receiver.receive().await.ok()??;
+        Some(Message::decode(&frame).unwrap())
+    }
+
+    fn dialler(nonce: u8) -> Dialler {
+        let address = "sim:honest".to_owned();
+        let hello = ConnectionMachine::hello(liar_key().device(), [nonce; 32], address);
+        Dialler { hello, expected: None, binding: Vec::new() }
+    }
+
+    async fn authenticate(&mut self) {
+        let dialler = Self::dialler(1);
+        self.send(Message::Hello(dialler.hello.clone()).encode()).await;
+        let Some(Message::HelloAck(ack)) = self.hear().await else { panic!("no answer to the hello") };
+        let signature = dialler.finish(&ack, &liar_key()).unwrap();
+        self.send(Message::Auth { signature }.encode()).await;
+    }
+
+    /// What the node says last, before it hangs up.
+    async fn last_words(&mut self) -> Option<Message> {
+        let mut last = None;
+        while let Some(message) = self.hear().await {
+            last = Some(message);
+        }
+        last
+    }
+}
+
+/// One attack by a peer whose channel is open: what it says, and how the node must call it.
+fn attack(seed: u64, frames: Vec<Vec<u8>>, code: &str) {
+    let world = Simulation::new(seed);
+    let code = code.to_owned();
+    world.clone().run(async move {
+        let scene = Scene::new(&world).await;
+        let mut liar = scene.opened().await;
+        for frame in frames {
+            liar.send(frame).await;
+        }
+        let last = liar.last_words().await;
+        let error = scene.verdict().await;
+        assert_eq!(error.code().as_str(), code, "{error}");
+        assert!(matches!(&last, Some(Message::Goaway(reason)) if reason.code == code), "{last:?}");
+        scene.unharmed().await;
+    });
+}
+
+fn in_channel(message: ChannelMessage) -> Vec<u8> {
+    Message::Channel { channel: 0, message }.encode()
+}
+
+fn entries(records: &[Vec<u8>]) -> Vec<u8> {
+    let entries = records.iter().zip(1..).map(|(record, number)| (number, record.clone())).collect();
+    in_channel(ChannelMessage::Entries { entries })
+}
+
+#[test]
+fn d8_bad_entries_end_the_connection_with_their_reason() {
+    let good = entry_of(journal(), 1);
+    let foreign = entry_of(Genesis::named("another").journal(), 1);
+    let mut forged = good.record().to_vec();
+    *forged.last_mut().unwrap() ^= 1;
+    let mut not_canonical = good.record().to_vec();
+    // The version, 1, with a head of two bytes.
+    not_canonical.splice(1..2, [0x18, 0x01]);
+    let cut_short = good.record()[..good.record().len() - 1].to_vec();
+    for (seed, bad) in [foreign.record().to_vec(), forged, not_canonical, cut_short, vec![]].into_iter().enumerate()
+    {
+        let frame = entries(&[good.record().to_vec(), bad]);
+        attack(seed as u64, vec![frame], "BAD_ENTRY");
+    }
+}
+
+#[test]
+fn d6_frames_that_are_no_messages_end_the_connection() {
+    let message = in_channel(ChannelMessage::Want { ids: vec![entry_of(journal(), 1).id()], last: false });
+    let mut frames = vec![vec![], vec![0xff; 40], vec![9], vec![0; FRAME_BYTES]];
+    frames.extend((1..message.len()).map(|end| message[..end].to_vec()));
+    let mut trailing = message.clone();
+    trailing.push(0);
+    frames.push(trailing);
+    for (seed, frame) in frames.into_iter().enumerate() {
+        attack(seed as u64, vec![frame], "BAD_MESSAGE");
+    }
+}
+
+#[test]
+fn d8_what_no_honest_peer_says_ends_the_connection() {
+    let root = Root { count: 1, hash: [1; 32] };
+    let summary = Summary { store: StoreId::from_bytes([9; 16]), at: 1, root };
+    let open = ChannelMessage::Open { journal: journal(), summary: summary.clone(), cursor: None };
+    let size = 310_000;
+    let part = |number, length| ChannelMessage::Part { number, size, bytes: vec![0; length] };
+    let attacks: Vec<(Vec<ChannelMessage>, &str)> = vec![
+        (vec![open], "PROTOCOL"),
+        (vec![ChannelMessage::Tell { answers: vec![Answer::Ids(vec![])] }], "UNEXPECTED_MESSAGE"),
+        (vec![ChannelMessage::Differ { summary, plan: Plan::Descend }], "UNEXPECTED_MESSAGE"),
+        (vec![ChannelMessage::Credit { bytes: 1 }], "PROTOCOL"),
+        (vec![ChannelMessage::Entries { entries: vec![] }], "PROTOCOL"),
+        (vec![ChannelMessage::Sent, ChannelMessage::Sent], "UNEXPECTED_MESSAGE"),
+        (vec![ChannelMessage::Root(root), ChannelMessage::Root(root)], "UNEXPECTED_MESSAGE"),
+        (vec![part(1, 60_000), part(2, 60_000)], "PROTOCOL"),
+        (vec![part(1, 60_000), ChannelMessage::Entries { entries: vec![(2, vec![1])] }], "PROTOCOL"),
+        (vec![part(1, 0)], "PROTOCOL"),
+        ((0..6).map(|_| part(1, 60_000)).collect(), "PROTOCOL"),
+    ];
+    for (seed, (messages, code)) in attacks.into_iter().enumerate() {
+        attack(seed as u64, messages.into_iter().map(in_channel).collect(), code);
+    }
+    attack(100, vec![Message::Auth { signature: [0; 64] }.encode()], "UNEXPECTED_MESSAGE");
+}
+
+#[test]
+fn d8_wanting_more_than_a_round_may_hold_ends_the_connection() {
+    let world = Simulation::new(1);
+    world.clone().run(async move {
+        let scene = Scene::new(&world).await;
+        let facts = scene.honest.page(crate::Filter::All, 0, 10_000).await.unwrap().facts;
+        let ids: Vec<_> = facts.iter().map(|fact| fact.id.entry).collect();
+        let mut liar = scene.opened().await;
+        for _ in 0..=2 * IDS_PER_ROUND / ids.len() {
+            liar.say(ChannelMessage::Want { ids: ids.clone(), last: false }).await;
+        }
+        assert_eq!(scene.verdict().await.code().as_str(), "PROTOCOL");
+        scene.unharmed().await;
+    });
+}
+
+#[test]
+fn d7_every_flipped_bit_and_truncation_of_a_handshake_is_turned_away() {
+    let world = Simulation::new(1);
+    world.clone().run(async move {
+        let scene = Scene::new(&world).await;
+        let hello = Message::Hello(Liar::dialler(1).hello).encode();
+        let mut frames: Vec<_> = (0..hello.len()).map(|end| hello[..end].to_vec()).collect();
+        frames.push(vec![0; 2_000]);
+        for frame in frames {
+            let mut liar = scene.dial().await;
+            liar.send(frame).await;
+            assert!(matches!(liar.last_words().await, Some(Message::Goaway(_))));
+            assert_eq!(scene.verdict().await.code().as_str(), "BAD_MESSAGE");
+        }
+        // A hello with any bit flipped is another hello, or none: its sender is not who it claims to be.
+        for bit in 0..hello.len() * 8 {
+            let mut flipped = hello.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let mut liar = scene.dial().await;
+            liar.send(flipped).await;
+            let dialler = Liar::dialler(1);
+            if let Some(Message::HelloAck(ack)) = liar.hear().await {
+                assert_eq!(dialler.finish(&ack, &liar_key()), Err(PeerError::Unauthenticated), "bit {bit}");
+                let signature = liar_key().sign(&[0; 32]);
+                liar.send(Message::Auth { signature }.encode()).await;
+                assert!(matches!(liar.last_words().await, Some(Message::Goaway(_))), "bit {bit}");
+            }
+            let code = scene.verdict().await.code();
+            let codes = ["BAD_MESSAGE", "VERSION", "UNEXPECTED_MESSAGE", "UNAUTHENTICATED"];
+            assert!(codes.contains(&code.as_str()), "bit {bit}: {code}");
+        }
+        scene.unharmed().await;
+    });
+}
+
+#[test]
+fn d6_random_frames_never_harm() {
+    let world = Simulation::new(5);
+    world.clone().run(async move {
+        let scene = Scene::new(&world).await;
+        for round in 0..400 {
+            let mut liar = if round % 2 == 0 { scene.dial().await } else { scene.opened().await };
+            for _ in 0..scene.world.below(4) + 1 {
+                let length = scene.world.below(600) as usize;
+                let mut frame: Vec<u8> = (0..length).map(|_| scene.world.random() as u8).collect();
+                if let Some(first) = frame.first_mut() {
+                    // Mostly of a type that exists.
+                    *first %= 32;
+                }
+                liar.send(frame).await;
+            }
+            drop(liar);
+        }
+        scene.unharmed().await;
+    });
+}
+
+/// How long after the dial the node hangs up on a peer that stops at some point.
+fn silence(until: &'static str) -> (Duration, PeerError) {
+    let world = Simulation::new(1);
+    world.clone().run(async move {
+        let scene = Scene::new(&world).await;
+        let mut liar = match until {
+            "opened" => scene.opened().await,
+            _ => scene.dial().await,
+        };
+        if until == "authenticated" {
+            liar.authenticate().await;
+        }
+        let began: Instant = scene.world.now();
+        let error = scene.verdict().await;
+        let waited = scene.world.now().since(began);
+        assert!(matches!(liar.last_words().await, Some(Message::Goaway(_))));
+        scene.unharmed().await;
+        (waited, error)
+    })
+}
+
+#[test]
+fn f40_a_silent_peer_is_hung_up_on_in_time() {
+    let about = |seconds, waited: Duration| {
+        let (least, most) = (seconds * 1_000 - 20, seconds * 1_000 + 20);
+        let (least, most) = (Duration::from_millis(least), Duration::from_millis(most));
+        assert!((least..=most).contains(&waited), "{waited:?}");
+    };
+    let timeout = |error: &PeerError| assert_eq!(error.code().as_str(), "TIMEOUT", "{error}");
+    let (waited, error) = silence("dialled");
+    about(10, waited);
+    timeout(&error);
+    let (waited, error) = silence("authenticated");
+    about(45, waited);
+    timeout(&error);
+    // The channel ends after 30 s; the connection, of which nothing more is heard, after 45.
+    let (waited, error) = silence("opened");
+    about(45, waited);
+    timeout(&error);
+}
+
+#[test]
+fn d7_a_foreign_address_is_refused() {
+    let world = Simulation::new(1);
+    world.clone().run(async move {
+        let network = SimNetwork::new(&world, Duration::ZERO, Duration::ZERO);
+        let store = MemoryStore::new(StoreId::from_bytes([1; 16]));
+        let platform = SimPlatform::new(&world, store, vec![]);
+        let config = Config { names: Some(vec!["sim:other".into()]), ..Config::default() };
+        let service = SyncService::new(platform, config).await.unwrap();
+        let honest = service.create(&Genesis::named("hostile")).await.unwrap();
+        honest.start().await.unwrap();
+        let listener = network.listen("honest");
+        world.spawn(async move { service.serve(listener).await });
+        let other = Scene::node(&world, &network, 2).await;
+        other.add_peer("sim:honest").await.unwrap();
+        other.start().await.unwrap();
+        let error = other.sync().await.unwrap().remove(0).result.unwrap_err();
+        let PeerError::Refused { code, .. } = error else { panic!("{error}") };
+        assert_eq!(code, "WRONG_ADDRESS");
+    });
+}
