@@ -5,10 +5,10 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
+use isoroot::platform::Spawner;
 use isoroot::platform::native::{
     NativePlatform, RedbStore, SmolSpawner, TokioSpawner, WebSocketListener, WebSocketTransport,
 };
-use isoroot::platform::Spawner;
 use isoroot::{Fact, Filter, Genesis, SyncNode};
 
 async fn node(spawner: impl Spawner, directory: &std::path::Path, name: &str) -> SyncNode {

@@ -51,7 +51,12 @@ unsafe impl GlobalAlloc for Watched {
 
 /// Runs on tokio, as most programs do.
 fn on_tokio<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
 }
 
 fn swapped((left, right): (Connection, Connection)) -> (Connection, Connection) {
@@ -76,7 +81,8 @@ struct AxumServer {
 
 impl AxumServer {
     fn start() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (accept, accepted) = async_channel::unbounded();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -542,7 +548,10 @@ fn b7_pages_of_an_allowed_origin_may_connect() {
         let page = async {
             let mut stream = TcpStream::connect(address).await.unwrap();
             let request = UPGRADE.replace("/sync", "/journal");
-            stream.write_all(format!("{request}Origin: https://app.example\r\n\r\n").as_bytes()).await.unwrap();
+            stream
+                .write_all(format!("{request}Origin: https://app.example\r\n\r\n").as_bytes())
+                .await
+                .unwrap();
             head(&mut stream).await
         };
         let (answer, connection) = futures::join!(page, listener.accept());

@@ -47,21 +47,72 @@ pub struct PeerSync {
 
 /// See the module.
 pub(crate) enum Command {
-    Start { reply: Reply<()> },
-    Stop { reply: Reply<StopReport> },
-    IsRunning { reply: Reply<bool> },
-    Open { journal: JournalId, reply: Reply<()> },
-    Append { journal: JournalId, drafts: Vec<Draft>, reply: Reply<Vec<(EntryId, u64)>> },
-    Status { journal: JournalId, reply: Reply<JournalStatus> },
-    Get { journal: JournalId, entry: EntryId, reply: Reply<Option<Entry>> },
-    Page { journal: JournalId, filter: Filter, after: u64, limit: usize, reply: Reply<FactPage> },
+    Start {
+        reply: Reply<()>,
+    },
+    Stop {
+        reply: Reply<StopReport>,
+    },
+    IsRunning {
+        reply: Reply<bool>,
+    },
+    Open {
+        journal: JournalId,
+        reply: Reply<()>,
+    },
+    Append {
+        journal: JournalId,
+        drafts: Vec<Draft>,
+        reply: Reply<Vec<(EntryId, u64)>>,
+    },
+    Status {
+        journal: JournalId,
+        reply: Reply<JournalStatus>,
+    },
+    Get {
+        journal: JournalId,
+        entry: EntryId,
+        reply: Reply<Option<Entry>>,
+    },
+    Page {
+        journal: JournalId,
+        filter: Filter,
+        after: u64,
+        limit: usize,
+        reply: Reply<FactPage>,
+    },
     /// Answered when the journal's last number is beyond `after`.
-    Grown { journal: JournalId, after: u64, reply: Reply<()> },
-    AddPeer { address: String, device: Option<DeviceId>, reply: Reply<bool> },
-    RemovePeer { address: String, reply: Reply<bool> },
-    Peers { reply: Reply<Vec<PeerInfo>> },
-    Sync { journal: JournalId, address: String, reply: Reply<SyncReport> },
-    Accept { connection: Connection, reply: Reply<()> },
-    Subscribe { events: async_channel::Sender<Event>, reply: Reply<()> },
-    Connections { reply: Reply<usize> },
+    Grown {
+        journal: JournalId,
+        after: u64,
+        reply: Reply<()>,
+    },
+    AddPeer {
+        address: String,
+        device: Option<DeviceId>,
+        reply: Reply<bool>,
+    },
+    RemovePeer {
+        address: String,
+        reply: Reply<bool>,
+    },
+    Peers {
+        reply: Reply<Vec<PeerInfo>>,
+    },
+    Sync {
+        journal: JournalId,
+        address: String,
+        reply: Reply<SyncReport>,
+    },
+    Accept {
+        connection: Connection,
+        reply: Reply<()>,
+    },
+    Subscribe {
+        events: async_channel::Sender<Event>,
+        reply: Reply<()>,
+    },
+    Connections {
+        reply: Reply<usize>,
+    },
 }

@@ -165,8 +165,7 @@ async fn next_page(reading: &mut Reading) -> Result<bool, NodeError> {
     // What grows while the page is read is not missed: it is beyond the head asked for here.
     let status = ask(commands, |reply| Command::Status { journal, reply }).await?;
     let filter = filter.clone();
-    let page =
-        ask(commands, |reply| Command::Page { journal, filter, after, limit: PAGE, reply }).await?;
+    let page = ask(commands, |reply| Command::Page { journal, filter, after, limit: PAGE, reply }).await?;
     match page.next {
         Some(next) => {
             reading.after = next;

@@ -143,7 +143,8 @@ impl SyncNode {
             return Ok(Vec::new());
         }
         let journal = self.journal;
-        let appended = ask(self.service.commands(), |reply| Command::Append { journal, drafts, reply }).await?;
+        let appended =
+            ask(self.service.commands(), |reply| Command::Append { journal, drafts, reply }).await?;
         Ok(appended.into_iter().map(|(id, number)| Appended { id, number }).collect())
     }
 

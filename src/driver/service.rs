@@ -38,11 +38,7 @@ pub struct SyncService {
 /// The store's list of journals, without its type.
 trait JournalNotes: MaybeSend + MaybeSync {
     fn list(&self) -> BoxFuture<'_, Result<Vec<JournalId>, NodeError>>;
-    fn register(
-        &self,
-        journal: JournalId,
-        genesis: Option<Vec<u8>>,
-    ) -> BoxFuture<'_, Result<(), NodeError>>;
+    fn register(&self, journal: JournalId, genesis: Option<Vec<u8>>) -> BoxFuture<'_, Result<(), NodeError>>;
 }
 
 struct Notes<P>(Arc<P>);
@@ -52,11 +48,7 @@ impl<P: Platform> JournalNotes for Notes<P> {
         Box::pin(async { Ok(storage::journals(self.0.store()).await?) })
     }
 
-    fn register(
-        &self,
-        journal: JournalId,
-        genesis: Option<Vec<u8>>,
-    ) -> BoxFuture<'_, Result<(), NodeError>> {
+    fn register(&self, journal: JournalId, genesis: Option<Vec<u8>>) -> BoxFuture<'_, Result<(), NodeError>> {
         Box::pin(async move { Ok(storage::register(self.0.store(), journal, genesis).await?) })
     }
 }
@@ -233,4 +225,3 @@ impl SyncService {
         &self.commands
     }
 }
-

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::crypto::sign::DeviceKey;
+use crate::driver::error::NodeError;
 use crate::error::StoreError;
 use crate::fact::entry::Entry;
 use crate::fact::unchecked::UncheckedEntry;
@@ -11,8 +12,7 @@ use crate::journal::set::Journal;
 use crate::platform::traits::{
     AppendOutcome, Clock, Durability, Entropy, EntropyError, Platform, Spawner, Store, StoredRecord,
 };
-use crate::driver::error::NodeError;
-use crate::service::routing::Input;
+use crate::service::routing::{Input, Loaded};
 use crate::session::feed::{Fed, Feed, FeedWhat, frames};
 
 /// Bytes of one read while a journal is loaded.
@@ -55,7 +55,8 @@ pub(crate) fn seed<P: Platform>(platform: &P) -> Result<[u8; 32], EntropyError> 
 pub(crate) async fn journals<S: Store>(store: &S) -> Result<Vec<JournalId>, StoreError> {
     let notes = store.notes(JOURNAL_NOTES).await?;
     let ids = notes.iter().map(|(key, _)| key.get(JOURNAL_NOTES.len()..).unwrap_or_default().parse());
-    ids.collect::<Result<_, _>>().map_err(|_| StoreError::Damaged("a note of a journal without its id".into()))
+    ids.collect::<Result<_, _>>()
+        .map_err(|_| StoreError::Damaged("a note of a journal without its id".into()))
 }
 
 /// Notes that the journal is kept here, with its genesis where it is known.
@@ -78,7 +79,7 @@ pub(crate) async fn load<P: Platform>(
     platform: &Arc<P>,
     id: JournalId,
     device: DeviceId,
-) -> Result<(Journal, Vec<(DeviceId, Cursor)>), StoreError> {
+) -> Result<Loaded, StoreError> {
     let store = platform.store();
     let head = store.head(id).await?;
     let mut journal = Journal::new(id, head.store, device);
@@ -96,15 +97,11 @@ pub(crate) async fn load<P: Platform>(
         };
         journal = platform.spawner().compute(absorb).await?;
     }
-    Ok((journal, cursors(store, id).await?))
+    Ok((Box::new(journal), cursors(store, id).await?))
 }
 
 /// Turns what the store returned into entries: numbered from `from` on, each with the bytes of its id.
-fn decode(
-    journal: JournalId,
-    from: u64,
-    page: Vec<(u64, StoredRecord)>,
-) -> Result<Vec<Entry>, StoreError> {
+fn decode(journal: JournalId, from: u64, page: Vec<(u64, StoredRecord)>) -> Result<Vec<Entry>, StoreError> {
     let entry = |((number, record), expected): ((u64, StoredRecord), u64)| {
         if number != expected {
             return Err(StoreError::Damaged(format!("entry {number} of journal {journal} follows a gap")));
@@ -161,7 +158,11 @@ pub(crate) async fn commit<S: Store>(store: S, journal: JournalId, at: u64, entr
 }
 
 /// Reads one page of what others wrote; the next page's first number if there may be more.
-pub(crate) async fn follow<P: Platform>(platform: &Arc<P>, journal: JournalId, from: u64) -> (Input, Option<u64>) {
+pub(crate) async fn follow<P: Platform>(
+    platform: &Arc<P>,
+    journal: JournalId,
+    from: u64,
+) -> (Input, Option<u64>) {
     let page = match platform.store().read(journal, from, LOAD_BYTES).await {
         Ok(page) => page,
         Err(error) => return (Input::CommitFailed { journal, error }, None),

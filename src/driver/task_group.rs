@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::channel::oneshot;
 use futures::future::{AbortHandle, Abortable, Either, FutureExt};
 
-use crate::platform::traits::{Spawner, Timer};
 use crate::platform::send::MaybeSend;
+use crate::platform::traits::{Spawner, Timer};
 
 #[derive(Default)]
 struct Tasks {
@@ -68,11 +68,6 @@ impl TaskGroup {
                 let _: Result<(), ()> = waiter.send(());
             }
         }
-    }
-
-    /// How many tasks run.
-    pub(crate) fn running(&self) -> usize {
-        self.lock().running.len()
     }
 
     /// Waits until no task runs, at most `limit`; then aborts those that do. Their names.

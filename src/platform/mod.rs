@@ -9,9 +9,9 @@ pub mod memory;
 #[cfg(all(feature = "native", not(target_arch = "wasm32")))]
 pub mod native;
 
-pub use send::{BoxFuture, BoxStream, MaybeSend, MaybeSync};
 pub use crate::error::{StoreError, TransportError};
 pub use crate::ids::Cursor;
+pub use send::{BoxFuture, BoxStream, MaybeSend, MaybeSync};
 pub use traits::{
     AppendOutcome, Clock, Connection, Durability, DynTransport, Entropy, EntropyError, FrameReceiver,
     FrameSender, Listener, Platform, Spawner, Store, StoredRecord, Timer, Transport,

@@ -116,11 +116,6 @@ impl Peers {
         self.peers.values().map(info).collect()
     }
 
-    /// All numbers.
-    pub(crate) fn numbers(&self) -> Vec<u64> {
-        self.peers.keys().copied().collect()
-    }
-
     /// The address that is dialled, and the device expected there.
     pub(crate) fn address(&self, number: u64) -> Option<(&str, Option<DeviceId>)> {
         self.peers.get(&number).map(|peer| (peer.address.as_str(), peer.device))

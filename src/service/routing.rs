@@ -14,6 +14,9 @@ use crate::session::feed::{Fed, Feed};
 /// Names a connection of this node; never used again.
 pub(crate) type ConnectionId = u64;
 
+/// A journal as it was loaded, and the cursors into peers' stores that were kept with it.
+pub(crate) type Loaded = (Box<Journal>, Vec<(DeviceId, Cursor)>);
+
 /// Something that happened outside.
 #[derive(Debug)]
 pub(crate) enum Input {
@@ -32,7 +35,7 @@ pub(crate) enum Input {
     /// Sync a journal with a peer now; answered by `Synced`.
     Sync { ticket: Ticket, journal: JournalId, address: String },
     /// A journal has been loaded, with the cursors into peers' stores that were kept with it.
-    Loaded { journal: JournalId, loaded: Result<(Journal, Vec<(DeviceId, Cursor)>), StoreError> },
+    Loaded { journal: JournalId, loaded: Result<Loaded, StoreError> },
     /// The commit in flight is durable.
     Committed { journal: JournalId },
     /// The commit in flight was too late.

@@ -141,7 +141,8 @@ impl Outgoing {
 
     /// The peer made bytes durable; false if it gives back more than it was sent.
     pub(crate) fn credited(&mut self, bytes: u64) -> bool {
-        let (Some(outstanding), Ok(more)) = (self.outstanding.checked_sub(bytes), i64::try_from(bytes)) else {
+        let (Some(outstanding), Ok(more)) = (self.outstanding.checked_sub(bytes), i64::try_from(bytes))
+        else {
             return false;
         };
         self.outstanding = outstanding;

@@ -16,10 +16,7 @@ fn transcript(hello: &Hello, ack: &HelloAck, binding: &[u8]) -> Hash {
     let hello = crate::session::message::Message::Hello(hello.clone()).encode();
     let ack = ack.unsigned();
     let length = |part: &[u8]| (part.len() as u64).to_be_bytes();
-    hash::labelled(
-        "handshake",
-        &[&length(&hello), &hello, &length(&ack), &ack, &length(binding), binding],
-    )
+    hash::labelled("handshake", &[&length(&hello), &hello, &length(&ack), &ack, &length(binding), binding])
 }
 
 /// What the accepting side signs.
@@ -128,9 +125,8 @@ mod tests {
     fn d7_whatever_differs_between_the_ends_is_noticed() {
         let [alice, bob, mallory] = keys();
         let dialler = Dialler { hello: hello(&alice), expected: None, binding: vec![1] };
-        let answer = |hello: &Hello, binding: &[u8]| {
-            Acceptor::answer(hello, None, [8; 32], binding, &bob).unwrap()
-        };
+        let answer =
+            |hello: &Hello, binding: &[u8]| Acceptor::answer(hello, None, [8; 32], binding, &bob).unwrap();
         let unauthenticated = Err(PeerError::Unauthenticated);
         let mut heard: Vec<Hello> = vec![dialler.hello.clone(); 4];
         heard[0].nonce[31] ^= 1;

@@ -192,7 +192,8 @@ fn d8_bad_entries_end_the_connection_with_their_reason() {
     // The version, 1, with a head of two bytes.
     not_canonical.splice(1..2, [0x18, 0x01]);
     let cut_short = good.record()[..good.record().len() - 1].to_vec();
-    for (seed, bad) in [foreign.record().to_vec(), forged, not_canonical, cut_short, vec![]].into_iter().enumerate()
+    for (seed, bad) in
+        [foreign.record().to_vec(), forged, not_canonical, cut_short, vec![]].into_iter().enumerate()
     {
         let frame = entries(&[good.record().to_vec(), bad]);
         attack(seed as u64, vec![frame], "BAD_ENTRY");
@@ -334,7 +335,7 @@ fn silence(until: &'static str) -> (Duration, PeerError) {
 
 #[test]
 fn f40_a_silent_peer_is_hung_up_on_in_time() {
-    let about = |seconds, waited: Duration| {
+    let about = |seconds: u64, waited: Duration| {
         let (least, most) = (seconds * 1_000 - 20, seconds * 1_000 + 20);
         let (least, most) = (Duration::from_millis(least), Duration::from_millis(most));
         assert!((least..=most).contains(&waited), "{waited:?}");

@@ -2,9 +2,9 @@
 //! in it. Runs the real drivers and machines; one seed replays one run.
 
 pub(crate) mod executor;
-pub(crate) mod network;
 #[cfg(test)]
 mod hostile;
+pub(crate) mod network;
 pub(crate) mod platform;
 
 pub use executor::Simulation;

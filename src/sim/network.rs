@@ -28,14 +28,13 @@ pub enum Verdict {
     Cut,
 }
 
-#[cfg(not(target_arch = "wasm32"))]
-type Judge = Box<dyn FnMut(&[u8]) -> Verdict + Send>;
-#[cfg(target_arch = "wasm32")]
-type Judge = Box<dyn FnMut(&[u8]) -> Verdict>;
+/// Decides what becomes of a frame.
+trait Judge: FnMut(&[u8]) -> Verdict + MaybeSend {}
+impl<T: FnMut(&[u8]) -> Verdict + MaybeSend> Judge for T {}
 
 struct State {
     listeners: BTreeMap<String, Sender<Connection>>,
-    judge: Judge,
+    judge: Box<dyn Judge>,
     links: Vec<std::sync::Weak<Link>>,
 }
 
@@ -68,11 +67,8 @@ impl SimNetwork {
     /// A network in which each frame takes a random time between these bounds.
     pub fn new(simulation: &Simulation, least: Duration, most: Duration) -> Self {
         let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        let state = State {
-            listeners: BTreeMap::new(),
-            judge: Box::new(|_| Verdict::Deliver),
-            links: Vec::new(),
-        };
+        let state =
+            State { listeners: BTreeMap::new(), judge: Box::new(|_| Verdict::Deliver), links: Vec::new() };
         Self {
             simulation: simulation.clone(),
             state: Arc::new(Mutex::new(state)),
@@ -149,10 +145,8 @@ impl Transport for SimTransport {
     }
 
     async fn connect(&self, address: &str) -> Result<Connection, TransportError> {
-        let unreachable = || TransportError::Unreachable {
-            address: address.to_owned(),
-            reason: "nobody listens".into(),
-        };
+        let unreachable =
+            || TransportError::Unreachable { address: address.to_owned(), reason: "nobody listens".into() };
         let network = &self.0;
         network.simulation.sleep(Duration::from_micros(network.delay.1)).await;
         let name = address.strip_prefix(SCHEME).unwrap_or_default();

@@ -8,9 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
 use crate::platform::send::{BoxFuture, MaybeSend};
-use crate::platform::traits::{
-    Clock, DynTransport, Entropy, EntropyError, Platform, Spawner, Store, Timer,
-};
+use crate::platform::traits::{Clock, DynTransport, Entropy, EntropyError, Platform, Spawner, Store, Timer};
 use crate::sim::executor::Simulation;
 use crate::time::{Instant, WallTime};
 
@@ -71,10 +69,7 @@ impl Spawner for SimSpawner {
         self.0.spawn_boxed(future);
     }
 
-    async fn compute<T: MaybeSend + 'static>(
-        &self,
-        work: impl FnOnce() -> T + MaybeSend + 'static,
-    ) -> T {
+    async fn compute<T: MaybeSend + 'static>(&self, work: impl FnOnce() -> T + MaybeSend + 'static) -> T {
         // Others may run before it is done, as they would beside a pool.
         self.0.sleep(Duration::from_micros(self.0.below(50))).await;
         work()

@@ -215,10 +215,14 @@ fn c11_a_store_that_contradicts_itself_is_damaged() {
         let path = folder.path().join("store");
         filled(&path);
         tamper(&path, change);
-        let found = smol::block_on(async {
-            let store = RedbStore::open(&path)?;
-            store.read(journal(1), 1, usize::MAX).await
-        });
+        let before = fs::read(&path).unwrap();
+        let found = match RedbStore::open(&path) {
+            Ok(store) => smol::block_on(store.read(journal(1), 1, usize::MAX)),
+            Err(error) => {
+                assert!(fs::read(&path).unwrap() == before, "it is left as it was");
+                Err(error)
+            }
+        };
         let damage = match found {
             Err(StoreError::Damaged(damage)) => damage,
             other => panic!("{expected}: {other:?}"),
@@ -292,7 +296,10 @@ fn c11_row12_no_damage_to_a_short_file_goes_unseen() {
                 assert_eq!(smol::block_on(intact(&store)), Ok(true));
                 harmless += 1;
             }
-            Err(StoreError::Damaged(_) | StoreError::Open { .. }) => refused += 1,
+            Err(StoreError::Damaged(_) | StoreError::Open { .. }) => {
+                refused += 1;
+                assert!(fs::read(&path).unwrap() == bytes, "it is left as it was");
+            }
             Err(other) => panic!("{other:?}"),
         }
     }

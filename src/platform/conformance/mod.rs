@@ -6,3 +6,4 @@
 mod check;
 pub mod notes;
 pub mod store;
+pub mod transport;

@@ -108,10 +108,8 @@ impl Transport for PipeTransport {
 
 /// The name in an address.
 fn checked(address: &str) -> Result<&str, TransportError> {
-    let refuse = |reason: &str| TransportError::Address {
-        address: address.to_owned(),
-        reason: reason.to_owned(),
-    };
+    let refuse =
+        |reason: &str| TransportError::Address { address: address.to_owned(), reason: reason.to_owned() };
     let name = address.strip_prefix(SCHEME).ok_or_else(|| refuse("it does not begin with pipe:"))?;
     match name {
         "" => Err(refuse("the name is empty")),

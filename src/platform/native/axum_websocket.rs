@@ -75,9 +75,9 @@ fn transport_error(error: axum::Error) -> TransportError {
             | Error::Http(_)
             | Error::HttpFormat(_),
         ) => TransportError::Frame(text),
-        Some(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake | ProtocolError::SendAfterClosing)) => {
-            TransportError::Broken(text)
-        }
+        Some(Error::Protocol(
+            ProtocolError::ResetWithoutClosingHandshake | ProtocolError::SendAfterClosing,
+        )) => TransportError::Broken(text),
         Some(Error::Protocol(_)) => TransportError::Frame(text),
         Some(
             Error::ConnectionClosed

@@ -63,8 +63,9 @@ impl WebSocketTransport {
     /// The address taken apart, if it may be dialled.
     fn checked(&self, address: &str) -> Result<WebSocketAddress, TransportError> {
         let parsed = WebSocketAddress::parse(address)?;
-        let refuse =
-            |reason: &str| Err(TransportError::Address { address: address.to_owned(), reason: reason.to_owned() });
+        let refuse = |reason: &str| {
+            Err(TransportError::Address { address: address.to_owned(), reason: reason.to_owned() })
+        };
         match parsed.security {
             Security::Plain if !self.allow_plain && !parsed.host.is_loopback() => refuse(
                 "ws:// to another machine is neither secret nor safe from change: use wss://, or allow plain \
@@ -155,7 +156,8 @@ async fn dial(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
             None if running.is_empty() => return Err(failure),
             None => {}
         }
-        let stagger = if waiting.len() > 0 { async_io::Timer::after(STAGGER) } else { async_io::Timer::never() };
+        let stagger =
+            if waiting.len() > 0 { async_io::Timer::after(STAGGER) } else { async_io::Timer::never() };
         select_biased! {
             attempt = running.select_next_some() => match attempt {
                 Ok(stream) => return Ok(stream),

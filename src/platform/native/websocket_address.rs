@@ -212,10 +212,33 @@ mod tests {
     #[test]
     fn d9_addresses_that_cannot_be_dialled_say_why() {
         for address in [
-            "http://a", "a:80", "ws:/a", "ws://", "ws:///x", "ws://a:0", "ws://a:65536", "ws://a:+1", "ws://a:b",
-            "ws://u@a", "ws://u:p@a", "ws://a#b", "ws://a b", "ws://ä", "ws://::1", "ws://[::1", "ws://[::1]x",
-            "ws://[a]", "ws://[::1%25eth0]", "ws://127.1", "ws://0x7f.0x1", "ws://1", "ws://a..b", "ws://a.",
-            "ws://a\r\nX: y", "ws://a:80:80", "ws://a%2e/",
+            "http://a",
+            "a:80",
+            "ws:/a",
+            "ws://",
+            "ws:///x",
+            "ws://a:0",
+            "ws://a:65536",
+            "ws://a:+1",
+            "ws://a:b",
+            "ws://u@a",
+            "ws://u:p@a",
+            "ws://a#b",
+            "ws://a b",
+            "ws://ä",
+            "ws://::1",
+            "ws://[::1",
+            "ws://[::1]x",
+            "ws://[a]",
+            "ws://[::1%25eth0]",
+            "ws://127.1",
+            "ws://0x7f.0x1",
+            "ws://1",
+            "ws://a..b",
+            "ws://a.",
+            "ws://a\r\nX: y",
+            "ws://a:80:80",
+            "ws://a%2e/",
         ] {
             let error = WebSocketAddress::parse(address).unwrap_err();
             assert!(matches!(error, TransportError::Address { .. }), "{address}: {error}");

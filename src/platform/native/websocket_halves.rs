@@ -60,7 +60,8 @@ pub(super) trait Socket: Send + 'static {
 
 /// A connection over `socket`.
 pub(super) fn connection(socket: impl Socket, remote: String) -> Connection {
-    let state = State { socket: Some(socket), phase: Phase::Open, receiving: None, sending: None, controls: 0 };
+    let state =
+        State { socket: Some(socket), phase: Phase::Open, receiving: None, sending: None, controls: 0 };
     let shared = Arc::new(Shared(Mutex::new(state)));
     Connection {
         sender: Box::new(Sender(Arc::clone(&shared))),
@@ -100,7 +101,8 @@ impl<S> Shared<S> {
     fn dropped(&self) {
         let mut state = self.lock();
         if let Phase::Open = state.phase {
-            state.phase = Phase::Over(Err(TransportError::Broken("the other half was dropped here".to_owned())));
+            state.phase =
+                Phase::Over(Err(TransportError::Broken("the other half was dropped here".to_owned())));
         }
         state.socket = None;
         state.wake();
@@ -144,9 +146,10 @@ impl<S: Socket> State<S> {
                     self.controls = 0;
                     return Poll::Ready(Ok(Some(frame)));
                 }
-                Some(Ok(Incoming::Frame(frame))) => {
-                    Err(TransportError::Frame(format!("{} bytes, over the limit of {FRAME_BYTES}", frame.len())))
-                }
+                Some(Ok(Incoming::Frame(frame))) => Err(TransportError::Frame(format!(
+                    "{} bytes, over the limit of {FRAME_BYTES}",
+                    frame.len()
+                ))),
                 Some(Ok(Incoming::Text)) => Err(TransportError::Frame("a text message".to_owned())),
                 Some(Ok(Incoming::Control)) if self.controls < CONTROLS => {
                     self.controls = self.controls.saturating_add(1);
@@ -171,7 +174,11 @@ impl<S: Socket> State<S> {
         Poll::Pending
     }
 
-    fn poll_send(&mut self, frame: &mut Option<Vec<u8>>, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
+    fn poll_send(
+        &mut self,
+        frame: &mut Option<Vec<u8>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), TransportError>> {
         if let Phase::Over(end) = &self.phase {
             let reason = match end {
                 Ok(()) => "it has been closed".to_owned(),

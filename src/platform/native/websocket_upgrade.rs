@@ -180,7 +180,10 @@ mod tests {
         assert_eq!(refusal("POST /sync HTTP/1.1\nHost: a\n\n"), Some(Refusal::Method));
         assert_eq!(refusal("GET /sync HTTP/1.0\nHost: a\n\n"), Some(Refusal::Malformed));
         assert_eq!(refusal("PRI * HTTP/2.0\n\nSM\n\n"), Some(Refusal::Malformed));
-        assert_eq!(refusal(&format!("GET /sync HTTP/1.1\n{}\n", "A: b\n".repeat(200))), Some(Refusal::Malformed));
+        assert_eq!(
+            refusal(&format!("GET /sync HTTP/1.1\n{}\n", "A: b\n".repeat(200))),
+            Some(Refusal::Malformed)
+        );
         let bad_key = upgrade.replace("dGhl", "----");
         assert_eq!(refusal(&format!("GET /sync HTTP/1.1\n{bad_key}\n")), Some(Refusal::Malformed));
     }

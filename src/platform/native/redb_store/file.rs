@@ -173,10 +173,9 @@ pub(super) fn open(place: &Place, verify: bool) -> Result<Opened, StoreError> {
     // Looked at first through a view that writes nothing, so that a store that is damaged or of a
     // newer format stays as it is.
     let view = Overlay::new(backend.clone()).map_err(|error| open_error(path, error))?;
-    let view = database(view, verify).map_err(failed)?;
-    meta(&read_transaction(&view)?, path)?;
-    drop(view);
-    load(database(backend.clone(), false).map_err(failed)?, path)
+    let found = load(database(view, verify).map_err(failed)?, path)?;
+    // After a crash redb repairs the file here, to the state that was just found.
+    Ok(Opened { database: database(backend.clone(), false).map_err(failed)?, ..found })
 }
 
 /// Opens the last durable state of a store that has failed, for reading.

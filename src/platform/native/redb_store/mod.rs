@@ -64,8 +64,7 @@ impl RedbStore {
     /// # Errors
     /// [`StoreError::InUse`] when it is open already, [`StoreError::TooNew`] when a newer version
     /// wrote it, [`StoreError::Open`] when it can't be opened or is no store,
-    /// [`StoreError::Damaged`] when it contradicts itself. The file is unchanged then, but for a
-    /// repair of what a crash has left.
+    /// [`StoreError::Damaged`] when it contradicts itself. The file is unchanged then.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         if exists(path)? {

@@ -6,22 +6,23 @@
 //! carry them out in order. Time must not go back. A machine that has failed stays failed and gives
 //! only [`ConnectionEffect::Closed`]. It never reads a clock, draws randomness or touches a store.
 
+mod channels;
+mod keep_alive;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::crypto::sign::DeviceKey;
-use crate::error::{Fault, StoreError};
+use crate::error::StoreError;
 use crate::fact::entry::Entry;
 use crate::fact::unchecked::EntryError;
 use crate::ids::{Cursor, DeviceId, EntryId, JournalId};
 use crate::journal::set::Journal;
-use crate::limits::{
-    CHANNELS, DEAD, HANDSHAKE, HANDSHAKE_FRAME_BYTES, PING, QUEUE_BYTES, QUEUE_FEED_BYTES,
-};
-use crate::session::channel::{Channel, ChannelEffect, Opening, SyncReport};
+use crate::limits::{HANDSHAKE_FRAME_BYTES, QUEUE_BYTES, QUEUE_FEED_BYTES};
+use crate::session::channel::{Channel, Opening, SyncReport};
 use crate::session::failure::PeerError;
 use crate::session::feed::{Fed, Feed};
 use crate::session::handshake::{Acceptor, Dialler};
-use crate::session::message::{ChannelMessage, Hello, Message, MessageError, Reason, VERSION};
+use crate::session::message::{Hello, Message, MessageError, VERSION};
 use crate::time::Instant;
 
 /// What the machine asks for.
@@ -176,8 +177,7 @@ impl ConnectionMachine {
                 return Ok(());
             }
             (Phase::Accepting { nonce, names, binding }, Message::Hello(hello)) => {
-                let (acceptor, ack) =
-                    Acceptor::answer(&hello, names.as_deref(), *nonce, binding, &self.key)?;
+                let (acceptor, ack) = Acceptor::answer(&hello, names.as_deref(), *nonce, binding, &self.key)?;
                 self.phase = Phase::Proving(acceptor);
                 self.say(&Message::HelloAck(ack));
                 return Ok(());
@@ -209,108 +209,6 @@ impl ConnectionMachine {
             (Phase::Open | Phase::Closed, _) => "the connection was open",
         };
         Err(PeerError::Unexpected { message: name, state })
-    }
-
-    fn handle_channel(
-        &mut self,
-        channel: u32,
-        message: ChannelMessage,
-        journals: &dyn Journals,
-        now: Instant,
-    ) -> Result<(), PeerError> {
-        match message {
-            ChannelMessage::Open { journal, summary, cursor } => {
-                self.asked_to_open(channel, Opening { journal, summary, cursor })
-            }
-            ChannelMessage::Close(reason) if self.channels.contains_key(&channel) => {
-                self.end_channel(channel, reason.into(), false);
-                Ok(())
-            }
-            message => {
-                // A message for a channel that was just closed here is late, not wrong.
-                self.with_channel(channel, journals, now, |open, journal, effects| {
-                    open.handle(message, journal, now, effects)
-                })
-            }
-        }
-    }
-
-    fn asked_to_open(&mut self, channel: u32, opening: Opening) -> Result<(), PeerError> {
-        if self.dialled {
-            return Err(PeerError::Breach("the side that was dialled opens a channel"));
-        }
-        if self.channels.contains_key(&channel) || self.asked.contains_key(&channel) {
-            return Err(PeerError::Breach("a channel that is open is opened again"));
-        }
-        // A new opening for the same journal is a new sync: it takes the place of the old.
-        self.replace(opening.journal);
-        if self.channels.len().saturating_add(self.asked.len()) >= CHANNELS {
-            let reason = Reason::new("CHANNELS", "too many channels on one connection");
-            self.say_in(channel, ChannelMessage::Close(reason));
-            return Ok(());
-        }
-        self.asked.insert(channel, opening.journal);
-        self.effects.push_back(ConnectionEffect::Asked { channel, opening });
-        Ok(())
-    }
-
-    /// Ends the channels of a journal in favour of a new one.
-    fn replace(&mut self, journal: JournalId) {
-        let old = self.channels.iter().filter(|(_, channel)| channel.journal() == journal);
-        for number in old.map(|(number, _)| *number).collect::<Vec<_>>() {
-            self.end_channel(number, PeerError::Cancelled, true);
-        }
-    }
-
-    /// Opens a channel: a sync of this journal begins.
-    pub(crate) fn open_channel(
-        &mut self,
-        journal: &Journal,
-        cursor: Option<Cursor>,
-        journals: &dyn Journals,
-        now: Instant,
-    ) {
-        if !self.is_open() {
-            return;
-        }
-        self.replace(journal.id());
-        let number = self.next_channel;
-        let Some(next) = number.checked_add(1) else {
-            return self.fail(PeerError::Breach("all channel numbers of this connection are used up"));
-        };
-        self.next_channel = next;
-        let mut effects = Vec::new();
-        let channel = Channel::open(journal, cursor, now, &mut effects);
-        self.channels.insert(number, channel);
-        self.carry_out(number, journal.id(), effects);
-        self.advance(journal.id(), journals, now);
-    }
-
-    /// The peer's opening is admitted.
-    pub(crate) fn accept(
-        &mut self,
-        channel: u32,
-        opening: &Opening,
-        cursor: Option<Cursor>,
-        journals: &dyn Journals,
-        now: Instant,
-    ) {
-        let Some(journal) = journals.journal(opening.journal) else { return };
-        if self.asked.remove(&channel).is_none() || !self.is_open() {
-            return;
-        }
-        let mut effects = Vec::new();
-        let open = Channel::accept(journal, opening, cursor, now, &mut effects);
-        self.channels.insert(channel, open);
-        self.carry_out(channel, journal.id(), effects);
-        self.advance(journal.id(), journals, now);
-    }
-
-    /// The peer's opening is not admitted.
-    pub(crate) fn refuse(&mut self, channel: u32, error: &PeerError) {
-        if self.asked.remove(&channel).is_some() {
-            self.say_in(channel, ChannelMessage::Close(error.reason()));
-        }
     }
 
     /// The verdicts on the bundle that was last given to be checked.
@@ -396,80 +294,6 @@ impl ConnectionMachine {
         }
     }
 
-    /// Lets one channel do something, then go on, and carries out what follows.
-    fn with_channel(
-        &mut self,
-        number: u32,
-        journals: &dyn Journals,
-        now: Instant,
-        act: impl FnOnce(&mut Channel, &Journal, &mut Vec<ChannelEffect>) -> Result<(), PeerError>,
-    ) -> Result<(), PeerError> {
-        let room = self.room();
-        let Some(channel) = self.channels.get_mut(&number) else { return Ok(()) };
-        let id = channel.journal();
-        let Some(journal) = journals.journal(id) else { return Ok(()) };
-        let mut effects = Vec::new();
-        let acted = act(channel, journal, &mut effects);
-        let ended = match acted {
-            Ok(()) => channel.advance(journal, room, now, &mut effects),
-            Err(error) if error.fault() == Fault::Peer => return Err(error),
-            Err(error) => Some(error),
-        };
-        self.carry_out(number, id, effects);
-        if let Some(error) = ended {
-            self.end_channel(number, error, true);
-        }
-        Ok(())
-    }
-
-    fn carry_out(&mut self, channel: u32, journal: JournalId, effects: Vec<ChannelEffect>) {
-        for effect in effects {
-            match effect {
-                ChannelEffect::Say(message) => self.say_in(channel, message),
-                ChannelEffect::Check { sequence, records } => {
-                    self.checks.push_back(ConnectionEffect::Check { channel, sequence, journal, records });
-                    self.next_check();
-                }
-                ChannelEffect::Incoming { sequence, entries } => self
-                    .effects
-                    .push_back(ConnectionEffect::Incoming { channel, sequence, journal, entries }),
-                ChannelEffect::Feed(feed) => {
-                    self.effects.push_back(ConnectionEffect::Feed { channel, journal, feed });
-                }
-                ChannelEffect::Reached(cursor) => {
-                    self.effects.push_back(ConnectionEffect::Reached { journal, cursor });
-                }
-                ChannelEffect::Synced(report) => {
-                    self.effects.push_back(ConnectionEffect::Synced { journal, report });
-                }
-            }
-        }
-    }
-
-    /// Starts the next check if none is under way: one at a time keeps bundles in order.
-    fn next_check(&mut self) {
-        if !self.checking
-            && let Some(check) = self.checks.pop_front()
-        {
-            self.checking = true;
-            self.effects.push_back(check);
-        }
-    }
-
-    fn end_channel(&mut self, number: u32, error: PeerError, tell: bool) {
-        if let Some(channel) = self.channels.remove(&number) {
-            if tell {
-                self.say_in(number, ChannelMessage::Close(error.reason()));
-            }
-            let journal = channel.journal();
-            self.effects.push_back(ConnectionEffect::ChannelEnded { journal, error });
-        }
-    }
-
-    fn say_in(&mut self, channel: u32, message: ChannelMessage) {
-        self.say(&Message::Channel { channel, message });
-    }
-
     fn say(&mut self, message: &Message) {
         if matches!(self.phase, Phase::Closed) {
             return;
@@ -508,54 +332,6 @@ impl ConnectionMachine {
         self.asked.clear();
         self.checks.clear();
         self.effects.push_back(ConnectionEffect::Closed(error));
-    }
-
-    /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let alive = match &self.phase {
-            Phase::Closed => return None,
-            Phase::Dialling(_) | Phase::Accepting { .. } | Phase::Proving(_) => {
-                return Some(self.since.after(HANDSHAKE));
-            }
-            Phase::Open if self.pinged.is_some() => self.heard.after(DEAD),
-            Phase::Open => self.heard.after(PING),
-        };
-        let channels = self.channels.values().filter_map(Channel::deadline).map(|(deadline, _)| deadline);
-        channels.chain([alive]).min()
-    }
-
-    /// Time has passed.
-    pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        match &self.phase {
-            Phase::Closed => {}
-            Phase::Dialling(_) | Phase::Accepting { .. } | Phase::Proving(_) => {
-                if self.since.after(HANDSHAKE) <= now {
-                    self.fail(PeerError::Timeout { waiting_for: "waiting for the handshake" });
-                }
-            }
-            Phase::Open if self.heard.after(DEAD) <= now => {
-                self.fail(PeerError::Timeout { waiting_for: "waiting for a sign of life" });
-            }
-            Phase::Open => {
-                if self.pinged.is_none() && self.heard.after(PING) <= now {
-                    self.pinged = Some(now);
-                    self.pings = self.pings.saturating_add(1);
-                    let number = self.pings;
-                    self.say(&Message::Ping { number });
-                }
-                self.end_silent_channels(now);
-            }
-        }
-    }
-
-    fn end_silent_channels(&mut self, now: Instant) {
-        let silent = self.channels.iter().filter_map(|(number, channel)| {
-            let (deadline, waiting_for) = channel.deadline()?;
-            (deadline <= now).then_some((*number, waiting_for))
-        });
-        for (number, waiting_for) in silent.collect::<Vec<_>>() {
-            self.end_channel(number, PeerError::Timeout { waiting_for }, true);
-        }
     }
 
     /// What the machine asks for next.

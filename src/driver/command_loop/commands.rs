@@ -1,0 +1,170 @@
+//! Carrying out what callers ask for, and answering them.
+
+use crate::driver::command::{Command, JournalStatus, Reply, StopReport};
+use crate::driver::command_loop::{
+    CommandLoop, Outside, Stopping, Subscriber, Waiting, Watcher, answer, send,
+};
+use crate::driver::error::NodeError;
+use crate::driver::facts::{load_entry, load_page, page_numbers};
+use crate::fact::entry::Entry;
+use crate::ids::{EntryId, JournalId};
+use crate::limits::{DRAIN, PAGE_MAX, PEERS};
+use crate::platform::send::MaybeSend;
+use crate::platform::traits::Platform;
+use crate::service::routing::Input;
+
+impl<P: Platform> CommandLoop<P> {
+    pub(super) fn command(&mut self, command: Command) {
+        let now = self.now();
+        match command {
+            Command::Start { reply } => self.start(reply),
+            Command::Stop { reply } => self.stop(reply),
+            Command::IsRunning { reply } => answer(reply, Ok(self.machine.is_running())),
+            Command::Open { journal, reply } => {
+                let ticket = self.ticket(Waiting::Open(reply));
+                self.machine.handle(Input::Open { ticket, journal }, now);
+            }
+            Command::Append { journal, drafts, reply } => {
+                let ticket = self.ticket(Waiting::Append(reply));
+                self.machine.handle(Input::Append { ticket, journal, drafts }, now);
+            }
+            Command::Status { journal, reply } => answer(reply, self.status(journal)),
+            Command::Get { journal, entry, reply } => self.get(journal, entry, reply),
+            Command::Page { journal, filter, after, limit, reply } => {
+                let Some(open) = self.machine.journal(journal) else {
+                    return answer(reply, Err(NodeError::NoJournal(journal)));
+                };
+                if !(1..=PAGE_MAX).contains(&limit) {
+                    return answer(reply, Err(NodeError::Page));
+                }
+                let numbers = page_numbers(open, &filter, after, limit);
+                let page = load_page(self.platform.store().clone(), journal, numbers, filter);
+                self.reply_with("page", reply, page);
+            }
+            Command::Grown { journal, after, reply } => {
+                self.watchers.push(Watcher { journal, after, reply });
+                self.wake_watchers(journal);
+            }
+            Command::AddPeer { address, device, reply } => {
+                let peers = self.machine.peers();
+                let known = peers.iter().any(|peer| peer.address == address);
+                if !known && peers.len() >= PEERS {
+                    return answer(reply, Err(NodeError::TooManyPeers));
+                }
+                if let Err(error) = self.transport(&address).map(drop) {
+                    return answer(reply, Err(error.into()));
+                }
+                self.machine.handle(Input::AddPeer { address, device }, now);
+                answer(reply, Ok(!known));
+            }
+            Command::RemovePeer { address, reply } => {
+                let known = self.machine.peers().iter().any(|peer| peer.address == address);
+                self.machine.handle(Input::RemovePeer { address }, now);
+                answer(reply, Ok(known));
+            }
+            Command::Peers { reply } => answer(reply, Ok(self.machine.peers())),
+            Command::Sync { journal, address, reply } => {
+                if !self.machine.is_running() {
+                    return answer(reply, Err(NodeError::NotStarted));
+                }
+                if self.machine.journal(journal).is_none() {
+                    return answer(reply, Err(NodeError::NoJournal(journal)));
+                }
+                if !self.machine.peers().iter().any(|peer| peer.address == address) {
+                    return answer(reply, Err(NodeError::NoPeer));
+                }
+                let ticket = self.ticket(Waiting::Sync(reply));
+                self.machine.handle(Input::Sync { ticket, journal, address }, now);
+            }
+            Command::Accept { connection, reply } => {
+                if !self.machine.is_running() {
+                    return answer(reply, Err(NodeError::NotStarted));
+                }
+                let number = self.machine.next_connection();
+                let remote = connection.remote.clone();
+                let binding = self.attach(number, connection);
+                self.machine.handle(Input::Accepted { connection: number, remote, binding }, now);
+                answer(reply, Ok(()));
+            }
+            Command::Subscribe { events, reply } => {
+                self.subscribers.push(Subscriber { events, missed: 0 });
+                answer(reply, Ok(()));
+            }
+            Command::Connections { reply } => answer(reply, Ok(self.machine.connections())),
+        }
+    }
+
+    pub(super) fn ticket(&mut self, waiting: Waiting) -> u64 {
+        self.next_ticket = self.next_ticket.saturating_add(1);
+        self.waiting.insert(self.next_ticket, waiting);
+        self.next_ticket
+    }
+
+    pub(super) fn status(&self, journal: JournalId) -> Result<JournalStatus, NodeError> {
+        let open = self.machine.journal(journal).ok_or(NodeError::NoJournal(journal))?;
+        Ok(JournalStatus {
+            root: open.root(),
+            facts: open.index().facts(),
+            predicates: open.index().predicates() as u64,
+            cursor: open.cursor(),
+        })
+    }
+
+    pub(super) fn get(&mut self, journal: JournalId, entry: EntryId, reply: Reply<Option<Entry>>) {
+        let Some(open) = self.machine.journal(journal) else {
+            return answer(reply, Err(NodeError::NoJournal(journal)));
+        };
+        let Some(number) = open.number_of(&entry) else {
+            return answer(reply, Ok(None));
+        };
+        let load = load_entry(self.platform.store().clone(), journal, number);
+        self.reply_with("get", reply, load);
+    }
+
+    /// Answers a caller from a task. If the task panics the caller sees a closed node.
+    pub(super) fn reply_with<T: MaybeSend + 'static>(
+        &self,
+        name: &'static str,
+        reply: Reply<T>,
+        task: impl Future<Output = Result<T, NodeError>> + MaybeSend + 'static,
+    ) {
+        let task = async move { answer(reply, task.await) };
+        self.work.spawn(self.platform.spawner(), name, task, || {});
+    }
+
+    pub(super) fn start(&mut self, reply: Reply<()>) {
+        match &mut self.stopping {
+            Stopping::Yes { starts, .. } => starts.push(reply),
+            Stopping::No => {
+                self.machine.handle(Input::Start, self.now());
+                answer(reply, Ok(()));
+            }
+        }
+    }
+
+    pub(super) fn stop(&mut self, reply: Reply<StopReport>) {
+        match &mut self.stopping {
+            Stopping::Yes { stops, starts } if starts.is_empty() => stops.push(reply),
+            Stopping::Yes { stops, starts } => {
+                // Starts that waited for this stop are overtaken by the next: one stop serves both.
+                for start in starts.drain(..) {
+                    answer(start, Ok(()));
+                }
+                stops.push(reply);
+            }
+            Stopping::No if !self.machine.is_running() => answer(reply, Ok(StopReport::default())),
+            Stopping::No => {
+                self.machine.handle(Input::Stop, self.now());
+                self.carry_out_all();
+                self.stopping = Stopping::Yes { stops: vec![reply], starts: Vec::new() };
+                let (group, platform, outside) =
+                    (self.connections.clone(), self.platform.clone(), self.outside.clone());
+                let drain = async move {
+                    let aborted = group.drain(platform.timer(), DRAIN).await;
+                    send(&outside, Outside::Stopped(StopReport { aborted })).await;
+                };
+                self.work.spawn(self.platform.spawner(), "stop", drain, || {});
+            }
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Carrying out what the machine asks for: each effect as a task that ends with an input.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures::future::FutureExt;
+use futures::select_biased;
+
+use crate::driver::command_loop::{CommandLoop, Outside, Waiting, answer, send};
+use crate::driver::connection::{self, Outgoing};
+use crate::driver::error::NodeError;
+use crate::driver::storage;
+use crate::error::{StoreError, TransportError};
+use crate::fact::unchecked::UncheckedEntry;
+use crate::ids::JournalId;
+use crate::limits::CONNECT;
+use crate::platform::send::{BoxFuture, MaybeSend};
+use crate::platform::traits::{Connection, DynTransport, Platform, Spawner, Store, Timer};
+use crate::service::event::Event;
+use crate::service::routing::{ConnectionId, Effect, Input};
+use crate::session::connection::Verdicts;
+use crate::session::failure::PeerError;
+
+impl<P: Platform> CommandLoop<P> {
+    pub(super) fn carry_out(&mut self, effect: Effect) {
+        let platform = self.platform.clone();
+        let store = platform.store().clone();
+        let task_failed = || StoreError::Failed("its task failed".into());
+        match effect {
+            Effect::Send { connection, frame } => {
+                if let Some(writer) = self.writers.get(&connection) {
+                    drop(writer.try_send(Outgoing::Frame(frame)));
+                }
+            }
+            Effect::Close { connection, reason } => {
+                if let Some(reader) = self.readers.remove(&connection) {
+                    reader.abort();
+                }
+                if let Some(writer) = self.writers.remove(&connection) {
+                    drop(writer.try_send(Outgoing::Close(reason)));
+                }
+            }
+            Effect::Dial { connection, address } => self.dial(connection, address),
+            Effect::Check { connection, channel, sequence, journal, records } => {
+                let check = async move {
+                    let verdicts = platform.spawner().compute(move || check(journal, records)).await;
+                    Input::Checked { connection, channel, sequence, verdicts }
+                };
+                let error = PeerError::Store(task_failed());
+                self.task("check", check, Input::Disconnected { connection, error });
+            }
+            Effect::Feed { connection, channel, journal, feed } => {
+                let writer = self.writers.get(&connection).cloned();
+                let feed = async move {
+                    match storage::feed(store, journal, channel, feed).await {
+                        Ok((frames, fed)) => {
+                            let queued = frames.iter().map(Vec::len).sum();
+                            for frame in frames {
+                                if let Some(writer) = &writer {
+                                    drop(writer.try_send(Outgoing::Frame(frame)));
+                                }
+                            }
+                            Input::Fed { connection, channel, fed, queued }
+                        }
+                        Err(error) => Input::FeedFailed { connection, channel, error },
+                    }
+                };
+                let error = task_failed();
+                self.task("feed", feed, Input::FeedFailed { connection, channel, error });
+            }
+            Effect::Load { journal } => {
+                let device = self.machine.device();
+                let load = async move {
+                    Input::Loaded { journal, loaded: storage::load(&platform, journal, device).await }
+                };
+                self.task("load", load, Input::Loaded { journal, loaded: Err(task_failed()) });
+                self.watch_store(journal);
+            }
+            Effect::Unload { journal } => {
+                if let Some(follower) = self.followers.remove(&journal) {
+                    follower.abort();
+                }
+            }
+            Effect::Commit { journal, at, entries } => {
+                let commit = storage::commit(store, journal, at, entries);
+                self.task("commit", commit, Input::CommitFailed { journal, error: task_failed() });
+            }
+            Effect::Follow { journal, from } => {
+                let outside = self.outside.clone();
+                let follow = async move {
+                    let mut from = from;
+                    loop {
+                        let (input, next) = storage::follow(&platform, journal, from).await;
+                        let Some(next) = next else { return input };
+                        send(&outside, Outside::Input(input)).await;
+                        from = next;
+                    }
+                };
+                self.task("follow", follow, Input::CommitFailed { journal, error: task_failed() });
+            }
+            Effect::Remember { journal, device, cursor } => {
+                let remember = storage::remember(store, journal, device, cursor);
+                self.work.spawn(self.platform.spawner(), "remember", remember, || {});
+            }
+            Effect::Opened { ticket, opened } => {
+                if let Some(Waiting::Open(reply)) = self.waiting.remove(&ticket) {
+                    answer(reply, opened.map_err(NodeError::from));
+                }
+            }
+            Effect::Appended { ticket, appended } => {
+                if let Some(Waiting::Append(reply)) = self.waiting.remove(&ticket) {
+                    answer(reply, appended.map_err(NodeError::from));
+                }
+            }
+            Effect::Synced { ticket, synced } => {
+                if let Some(Waiting::Sync(reply)) = self.waiting.remove(&ticket) {
+                    answer(reply, synced.map_err(NodeError::from));
+                }
+            }
+            Effect::Event(event) => self.publish(event),
+        }
+    }
+
+    pub(super) fn dial(&mut self, connection: ConnectionId, address: String) {
+        let (platform, outside) = (self.platform.clone(), self.outside.clone());
+        let dialled = self.transport(&address);
+        let dial = async move {
+            let outcome: Result<(String, Connection), PeerError> = async {
+                let (transport, canonical) = dialled?;
+                let mut connect = transport.connect(&address).fuse();
+                let mut limit = pin!(platform.timer().sleep(CONNECT).fuse());
+                select_biased! {
+                    opened = connect => Ok((canonical, opened?)),
+                    () = limit => Err(PeerError::Timeout { waiting_for: "connecting" }),
+                }
+            }
+            .await;
+            let outside_says = match outcome {
+                Ok((canonical, opened)) => Outside::Connected { connection, canonical, opened },
+                Err(error) => Outside::Input(Input::Disconnected { connection, error }),
+            };
+            send(&outside, outside_says).await;
+        };
+        let dial: BoxFuture<'static, ()> = Box::pin(dial);
+        let handle =
+            self.connections.spawn(self.platform.spawner(), "connection/dial", dial, self.broken(connection));
+        // Ended with the connection, as its reader will be.
+        self.readers.insert(connection, handle);
+    }
+
+    /// Tells the machine when somebody else appends to a journal's log.
+    pub(super) fn watch_store(&mut self, journal: JournalId) {
+        let (store, outside) = (self.platform.store().clone(), self.outside.clone());
+        let watch = async move {
+            let mut after = match store.head(journal).await {
+                Ok(head) => head.number,
+                Err(_) => return,
+            };
+            while let Ok(head) = store.changed(journal, after).await {
+                after = head.number;
+                send(&outside, Outside::Input(Input::StoreChanged { journal, head: after })).await;
+                if outside.is_closed() {
+                    return;
+                }
+            }
+        };
+        let follower = self.work.spawn(self.platform.spawner(), "store/watch", watch, || {});
+        if let Some(former) = self.followers.insert(journal, follower) {
+            former.abort();
+        }
+    }
+
+    /// Starts the tasks of a connection; its binding.
+    pub(super) fn attach(&mut self, connection: ConnectionId, opened: Connection) -> Vec<u8> {
+        let (writer, outgoing) = async_channel::unbounded();
+        let (spawner, outside) = (self.platform.spawner(), &self.outside);
+        let platform = self.platform.clone();
+        let write = {
+            let outside = outside.clone();
+            async move {
+                connection::write(connection, opened.sender, outgoing, outside, platform.timer()).await;
+            }
+        };
+        let read = connection::read(connection, opened.receiver, outside.clone());
+        self.connections.spawn(spawner, "connection/write", write, self.broken(connection));
+        let reader = self.connections.spawn(spawner, "connection/read", read, self.broken(connection));
+        self.writers.insert(connection, writer);
+        self.readers.insert(connection, reader);
+        opened.binding
+    }
+
+    /// What happens when a task of a connection panics: the connection is over.
+    pub(super) fn broken(&self, connection: ConnectionId) -> impl FnOnce() + MaybeSend + 'static {
+        let outside = self.outside.clone();
+        let error = TransportError::Broken("its task failed".into()).into();
+        move || {
+            // Where the inbox is full the silence of the connection will be noticed.
+            drop(outside.try_send(Outside::Input(Input::Disconnected { connection, error })));
+        }
+    }
+
+    /// Runs a task that ends with something for the machine, also when it panics.
+    pub(super) fn task(
+        &self,
+        name: &'static str,
+        task: impl Future<Output = Input> + MaybeSend + 'static,
+        on_panic: Input,
+    ) {
+        let (outside, panicked) = (self.outside.clone(), self.outside.clone());
+        let task = async move {
+            let input = task.await;
+            send(&outside, Outside::Input(input)).await;
+        };
+        let report = move || drop(panicked.try_send(Outside::Input(on_panic)));
+        self.work.spawn(self.platform.spawner(), name, task, report);
+    }
+
+    pub(super) fn publish(&mut self, event: Event) {
+        trace(&event);
+        if let Event::Grew { journal, .. } = &event {
+            self.wake_watchers(*journal);
+        }
+        self.subscribers.retain_mut(|subscriber| {
+            if subscriber.missed > 0 {
+                let lagged = Event::Lagged { count: subscriber.missed };
+                if subscriber.events.try_send(lagged).is_ok() {
+                    subscriber.missed = 0;
+                }
+            }
+            if subscriber.missed > 0 || subscriber.events.try_send(event.clone()).is_err() {
+                subscriber.missed = subscriber.missed.saturating_add(1);
+            }
+            !subscriber.events.is_closed()
+        });
+    }
+
+    /// The transport that dials an address, and the address in its canonical form.
+    pub(super) fn transport(&self, address: &str) -> Result<(Arc<dyn DynTransport>, String), TransportError> {
+        let transport = self.platform.transports().iter().find(|transport| transport.handles(address));
+        let transport = transport.ok_or_else(|| TransportError::Address {
+            address: address.to_owned(),
+            reason: "no transport of this node dials it".into(),
+        })?;
+        Ok((transport.clone(), transport.canonical(address)?))
+    }
+}
+
+/// The verdicts on the records of a bundle.
+fn check(journal: JournalId, records: Vec<Vec<u8>>) -> Verdicts {
+    UncheckedEntry::judge_all(&journal, records.into_iter().map(UncheckedEntry::new).collect())
+}
+
+/// Structured events, under stable names.
+fn trace(event: &Event) {
+    match event {
+        Event::Started => tracing::info!(name: "service.started", "sync service started"),
+        Event::Stopped => tracing::info!(name: "service.stopped", "sync service stopped"),
+        Event::Connected { peer, device } => {
+            tracing::info!(name: "peer.connected", %peer, %device, "connected");
+        }
+        Event::Disconnected { peer, error } => {
+            tracing::info!(name: "peer.disconnected", %peer, code = %error.code(), %error, "disconnected");
+        }
+        Event::Synced { peer, journal, report } => tracing::info!(
+            name: "sync.done", %peer, %journal, sent = report.entries_sent, received = report.entries_received,
+            root = %report.root, "synced"
+        ),
+        Event::Grew { journal, head } => tracing::debug!(name: "journal.grew", %journal, head, "grew"),
+        Event::Lagged { .. } => {}
+    }
+}

@@ -1,0 +1,256 @@
+//! The one task that owns a sync service's state: takes commands and answers, carries out effects.
+
+mod commands;
+mod effects;
+
+use std::collections::BTreeMap;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+
+use async_channel::{Receiver, Sender};
+use futures::future::{AbortHandle, FutureExt};
+use futures::select_biased;
+
+use crate::driver::command::{Command, Reply, StopReport};
+use crate::driver::connection::Outgoing;
+use crate::driver::error::NodeError;
+use crate::driver::task_group::TaskGroup;
+use crate::ids::{EntryId, JournalId};
+use crate::limits::DRAIN;
+use crate::platform::traits::{Clock, Connection, Platform, Timer};
+use crate::service::event::Event;
+use crate::service::machine::Machine;
+use crate::service::routing::{ConnectionId, Input};
+use crate::session::channel::SyncReport;
+use crate::time::{Instant, Now};
+
+/// Answers to effects that wait for the loop; readers of connections are held back beyond.
+const INBOX: usize = 256;
+
+/// What tasks tell the loop.
+pub(crate) enum Outside {
+    /// Something for the machine.
+    Input(Input),
+    /// A connection that was dialled is open.
+    Connected { connection: ConnectionId, canonical: String, opened: Connection },
+    /// All tasks of a stop have ended.
+    Stopped(StopReport),
+}
+
+/// Who waits for the answer to which ticket.
+enum Waiting {
+    Open(Reply<()>),
+    Append(Reply<Vec<(EntryId, u64)>>),
+    Sync(Reply<SyncReport>),
+}
+
+/// Whether connections are being wound up, and who waits for that.
+enum Stopping {
+    No,
+    Yes { stops: Vec<Reply<StopReport>>, starts: Vec<Reply<()>> },
+}
+
+/// A subscriber to events, and how many it has missed since the last.
+struct Subscriber {
+    events: Sender<Event>,
+    missed: u64,
+}
+
+/// Someone who waits for a journal to grow beyond a number.
+struct Watcher {
+    journal: JournalId,
+    after: u64,
+    reply: Reply<()>,
+}
+
+/// See the module.
+pub(crate) struct CommandLoop<P: Platform> {
+    platform: Arc<P>,
+    machine: Machine,
+    commands: Receiver<Command>,
+    inbox: Receiver<Outside>,
+    outside: Sender<Outside>,
+    /// Readers, writers and dials.
+    connections: TaskGroup,
+    /// Everything else.
+    work: TaskGroup,
+    writers: BTreeMap<ConnectionId, Sender<Outgoing>>,
+    readers: BTreeMap<ConnectionId, AbortHandle>,
+    /// Tasks that watch the store for what others append.
+    followers: BTreeMap<JournalId, AbortHandle>,
+    waiting: BTreeMap<u64, Waiting>,
+    next_ticket: u64,
+    watchers: Vec<Watcher>,
+    subscribers: Vec<Subscriber>,
+    stopping: Stopping,
+}
+
+impl<P: Platform> CommandLoop<P> {
+    pub(crate) fn new(platform: Arc<P>, machine: Machine, commands: Receiver<Command>) -> Self {
+        let (outside, inbox) = async_channel::bounded(INBOX);
+        Self {
+            platform,
+            machine,
+            commands,
+            inbox,
+            outside,
+            connections: TaskGroup::default(),
+            work: TaskGroup::default(),
+            writers: BTreeMap::new(),
+            readers: BTreeMap::new(),
+            followers: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            next_ticket: 0,
+            watchers: Vec::new(),
+            subscribers: Vec::new(),
+            stopping: Stopping::No,
+        }
+    }
+
+    /// Runs until all handles are gone, then winds up.
+    pub(crate) async fn run(mut self) {
+        let mut sleep: Option<(Instant, Pin<Box<_>>)> = None;
+        loop {
+            self.carry_out_all();
+            let mut busy = self.machine.has_work();
+            if busy {
+                self.machine.work(self.now());
+                self.carry_out_all();
+            }
+            // One of each in turn, so that neither callers nor connections starve the other.
+            if let Ok(outside) = self.inbox.try_recv() {
+                self.handle(outside);
+                busy = true;
+            }
+            match self.commands.try_recv() {
+                Ok(command) => {
+                    self.command(command);
+                    busy = true;
+                }
+                Err(async_channel::TryRecvError::Empty) => {}
+                Err(async_channel::TryRecvError::Closed) => break,
+            }
+            let deadline = self.machine.poll_deadline();
+            if deadline.is_some_and(|deadline| deadline <= self.now().monotonic) {
+                self.machine.handle(Input::Timeout, self.now());
+                busy = true;
+            }
+            if busy {
+                yield_now().await;
+                continue;
+            }
+            self.carry_out_all();
+            let deadline = self.machine.poll_deadline();
+            if sleep.as_ref().map(|(until, _)| *until) != deadline {
+                sleep = deadline.map(|until| {
+                    let platform = self.platform.clone();
+                    let duration = until.since(self.now().monotonic);
+                    (until, Box::pin(async move { platform.timer().sleep(duration).await }))
+                });
+            }
+            let (inbox, commands) = (self.inbox.clone(), self.commands.clone());
+            let mut outside = pin!(inbox.recv().fuse());
+            let mut command = pin!(commands.recv().fuse());
+            let mut timeout = pin!(
+                async {
+                    match &mut sleep {
+                        Some((_, sleep)) => sleep.as_mut().await,
+                        None => futures::future::pending().await,
+                    }
+                }
+                .fuse()
+            );
+            select_biased! {
+                outside = outside => if let Ok(outside) = outside { self.handle(outside) },
+                command = command => match command {
+                    Ok(command) => self.command(command),
+                    Err(_) => break,
+                },
+                () = timeout => {
+                    sleep = None;
+                    self.machine.handle(Input::Timeout, self.now());
+                }
+            }
+        }
+        self.wind_up().await;
+    }
+
+    /// The last handle is gone: nothing can be heard any more, what was acknowledged is durable.
+    async fn wind_up(mut self) {
+        self.machine.handle(Input::Stop, self.now());
+        self.carry_out_all();
+        for (_, follower) in std::mem::take(&mut self.followers) {
+            follower.abort();
+        }
+        // Tasks that report to the loop must not wait for it.
+        self.inbox.close();
+        self.connections.drain(self.platform.timer(), DRAIN).await;
+        self.work.drain(self.platform.timer(), DRAIN).await;
+    }
+
+    fn now(&self) -> Now {
+        self.platform.clock().now()
+    }
+
+    fn handle(&mut self, outside: Outside) {
+        match outside {
+            Outside::Input(input) => self.machine.handle(input, self.now()),
+            Outside::Connected { connection, canonical, opened } => {
+                let binding = self.attach(connection, opened);
+                self.machine.handle(Input::Dialled { connection, canonical, binding }, self.now());
+            }
+            Outside::Stopped(report) => {
+                if let Stopping::Yes { stops, starts } = std::mem::replace(&mut self.stopping, Stopping::No) {
+                    for reply in stops {
+                        answer(reply, Ok(report.clone()));
+                    }
+                    for reply in starts {
+                        self.start(reply);
+                    }
+                }
+            }
+        }
+    }
+
+    fn carry_out_all(&mut self) {
+        while let Some(effect) = self.machine.poll_effect() {
+            self.carry_out(effect);
+        }
+    }
+
+    fn wake_watchers(&mut self, journal: JournalId) {
+        let head = self.machine.journal(journal).map(crate::journal::set::Journal::head);
+        let due = |watcher: &mut Watcher| {
+            watcher.journal == journal && head.is_none_or(|head| head > watcher.after)
+        };
+        for watcher in self.watchers.extract_if(.., due).collect::<Vec<_>>() {
+            let grown = head.map(drop).ok_or(NodeError::NoJournal(journal));
+            answer(watcher.reply, grown);
+        }
+        // Watchers that gave up are dropped with the next change.
+        self.watchers.retain(|watcher| !watcher.reply.is_canceled());
+    }
+}
+
+/// Gives an answer; whoever asked may have given up.
+fn answer<T>(reply: Reply<T>, result: Result<T, NodeError>) {
+    drop(reply.send(result));
+}
+
+/// Tells the loop; if it is gone there is nobody left to care.
+async fn send(outside: &Sender<Outside>, message: Outside) {
+    drop(outside.send(message).await);
+}
+
+/// Lets other tasks run.
+async fn yield_now() {
+    let mut yielded = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return std::task::Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+}

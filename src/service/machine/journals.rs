@@ -1,0 +1,224 @@
+//! The machine's journals: loaded, unloaded, opened by peers, and what they ask for.
+
+use std::collections::BTreeMap;
+
+use crate::error::StoreError;
+use crate::ids::JournalId;
+use crate::journal::machine::{JournalEffect, JournalMachine, Ticket};
+use crate::journal::set::Journal;
+use crate::service::event::Event;
+use crate::service::machine::{Link, Machine};
+use crate::service::routing::{ConnectionId, Effect, Loaded};
+use crate::session::channel::Opening;
+use crate::session::connection::Journals;
+use crate::session::failure::PeerError;
+use crate::time::Now;
+
+/// A journal here.
+#[derive(Debug)]
+pub(super) enum Slot {
+    /// Being loaded; who waits for it.
+    Loading { tickets: Vec<Ticket>, openings: Vec<(ConnectionId, u32, Opening)> },
+    /// In memory. Pinned: not to be unloaded.
+    Loaded { machine: Box<JournalMachine>, pinned: bool },
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Slots(pub(super) BTreeMap<JournalId, Slot>);
+
+impl Slots {
+    pub(super) fn machine(&mut self, id: JournalId) -> Option<&mut JournalMachine> {
+        match self.0.get_mut(&id)? {
+            Slot::Loaded { machine, .. } => Some(machine),
+            Slot::Loading { .. } => None,
+        }
+    }
+}
+
+impl Journals for Slots {
+    fn journal(&self, id: JournalId) -> Option<&Journal> {
+        match self.0.get(&id)? {
+            Slot::Loaded { machine, .. } => Some(machine.journal()),
+            Slot::Loading { .. } => None,
+        }
+    }
+}
+
+impl Machine {
+    pub(super) fn open(&mut self, ticket: Ticket, journal: JournalId) {
+        match self.slots.0.get_mut(&journal) {
+            Some(Slot::Loading { tickets, .. }) => tickets.push(ticket),
+            Some(Slot::Loaded { pinned, .. }) => {
+                *pinned = true;
+                self.effects.push_back(Effect::Opened { ticket, opened: Ok(()) });
+            }
+            None => self.load(journal, vec![ticket], Vec::new()),
+        }
+    }
+
+    pub(super) fn load(
+        &mut self,
+        journal: JournalId,
+        tickets: Vec<Ticket>,
+        openings: Vec<(ConnectionId, u32, Opening)>,
+    ) {
+        self.slots.0.insert(journal, Slot::Loading { tickets, openings });
+        self.effects.push_back(Effect::Load { journal });
+    }
+
+    pub(super) fn loaded(
+        &mut self,
+        journal: JournalId,
+        loaded: Result<Loaded, StoreError>,
+        now: Now,
+    ) {
+        let Some(Slot::Loading { tickets, openings }) = self.slots.0.remove(&journal) else { return };
+        let opened = loaded.map(|(journal_state, cursors)| {
+            for (device, cursor) in cursors {
+                self.keep_cursor(journal, device, cursor);
+            }
+            let machine = Box::new(JournalMachine::new(*journal_state, self.key.clone()));
+            let pinned = !tickets.is_empty();
+            self.slots.0.insert(journal, Slot::Loaded { machine, pinned });
+            pinned
+        });
+        for ticket in tickets {
+            let opened = opened.clone().map(drop);
+            self.effects.push_back(Effect::Opened { ticket, opened });
+        }
+        for (connection, channel, opening) in openings {
+            match &opened {
+                Ok(_) => self.accept_opening(connection, channel, &opening, now),
+                Err(error) => self.refuse_opening(connection, channel, &error.clone().into(), now),
+            }
+        }
+        if opened == Ok(true) {
+            for connection in self.links.keys().copied().collect::<Vec<_>>() {
+                self.open_channel(connection, journal, now);
+            }
+        }
+    }
+
+    /// Begins a sync of a journal on a connection that was dialled.
+    pub(super) fn open_channel(&mut self, connection: ConnectionId, journal: JournalId, now: Now) {
+        let Some(link) = self.links.get_mut(&connection).filter(|link| link.peer.is_some()) else { return };
+        let (Some(machine), Some(device)) = (&mut link.machine, link.device) else { return };
+        let cursor = self.cursors.get(&(journal, device)).copied();
+        if let Some(state) = self.slots.journal(journal) {
+            machine.open_channel(state, cursor, &self.slots, now.monotonic);
+            self.drain_connection(connection, now);
+        }
+    }
+
+    pub(super) fn asked(&mut self, connection: ConnectionId, channel: u32, opening: Opening, now: Now) {
+        let journal = opening.journal;
+        if let Some(Slot::Loading { openings, .. }) = self.slots.0.get_mut(&journal) {
+            openings.push((connection, channel, opening));
+        } else if self.slots.0.contains_key(&journal) {
+            self.accept_opening(connection, channel, &opening, now);
+        } else if self.config.admission.admits(journal) && self.make_room() {
+            self.load(journal, Vec::new(), vec![(connection, channel, opening)]);
+        } else {
+            self.refuse_opening(connection, channel, &PeerError::NotServed, now);
+        }
+    }
+
+    pub(super) fn accept_opening(
+        &mut self,
+        connection: ConnectionId,
+        channel: u32,
+        opening: &Opening,
+        now: Now,
+    ) {
+        let Some(Link { machine: Some(machine), device: Some(device), .. }) = self.links.get_mut(&connection)
+        else {
+            return;
+        };
+        let cursor = self.cursors.get(&(opening.journal, *device)).copied();
+        machine.accept(channel, opening, cursor, &self.slots, now.monotonic);
+        self.drain_connection(connection, now);
+    }
+
+    pub(super) fn refuse_opening(
+        &mut self,
+        connection: ConnectionId,
+        channel: u32,
+        error: &PeerError,
+        now: Now,
+    ) {
+        if let Some(Link { machine: Some(machine), .. }) = self.links.get_mut(&connection) {
+            machine.refuse(channel, error);
+            self.drain_connection(connection, now);
+        }
+    }
+
+    /// Unloads a journal that nobody needs if as many are loaded as may be; whether there is room now.
+    pub(super) fn make_room(&mut self) -> bool {
+        if self.slots.0.len() < self.config.journals.max(1) {
+            return true;
+        }
+        let serves = |links: &BTreeMap<ConnectionId, Link>, id| {
+            links.values().any(|link| link.machine.as_ref().is_some_and(|machine| machine.serves(id)))
+        };
+        let unneeded = self.slots.0.iter().find_map(|(id, slot)| match slot {
+            Slot::Loaded { machine, pinned: false } => {
+                (machine.is_idle() && !serves(&self.links, *id)).then_some(*id)
+            }
+            Slot::Loaded { .. } | Slot::Loading { .. } => None,
+        });
+        if let Some(journal) = unneeded {
+            self.slots.0.remove(&journal);
+            self.effects.push_back(Effect::Unload { journal });
+        }
+        unneeded.is_some()
+    }
+
+    pub(super) fn with_journal(
+        &mut self,
+        journal: JournalId,
+        now: Now,
+        act: impl FnOnce(&mut JournalMachine),
+    ) {
+        if let Some(machine) = self.slots.machine(journal) {
+            act(machine);
+            self.drain_journal(journal, now);
+        }
+    }
+
+    /// Carries out what a journal asks for.
+    pub(super) fn drain_journal(&mut self, journal: JournalId, now: Now) {
+        while let Some(effect) = self.slots.machine(journal).and_then(JournalMachine::poll_effect) {
+            match effect {
+                JournalEffect::Commit { at, entries } => {
+                    self.effects.push_back(Effect::Commit { journal, at, entries });
+                }
+                JournalEffect::Follow { from } => self.effects.push_back(Effect::Follow { journal, from }),
+                JournalEffect::Appended { ticket, entries } => {
+                    self.effects.push_back(Effect::Appended { ticket, appended: Ok(entries) });
+                }
+                JournalEffect::AppendFailed { ticket, error } => {
+                    self.effects.push_back(Effect::Appended { ticket, appended: Err(error) });
+                }
+                JournalEffect::Settled { bundle, numbers } => {
+                    self.with_connection(bundle.connection, now, |machine, journals| {
+                        let (channel, sequence) = (bundle.channel, bundle.sequence);
+                        machine.settled(channel, sequence, &numbers, journals, now.monotonic);
+                    });
+                }
+                JournalEffect::Unsettled { bundle, error } => {
+                    self.with_connection(bundle.connection, now, |machine, _| {
+                        machine.store_failed(bundle.channel, error);
+                    });
+                }
+                JournalEffect::Grew { head } => {
+                    self.effects.push_back(Effect::Event(Event::Grew { journal, head }));
+                    for connection in self.links.keys().copied().collect::<Vec<_>>() {
+                        self.with_connection(connection, now, |machine, journals| {
+                            machine.advance(journal, journals, now.monotonic);
+                        });
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! The sync service: joins journals, connections and peers.
+//!
+//! # Contract
+//! [`handle`](Machine::handle) one input with the time; then [`poll_effect`](Machine::poll_effect)
+//! until there is none, carrying each out in order; then [`work`](Machine::work) in slices of a few
+//! milliseconds while [`has_work`](Machine::has_work), each followed by its effects; then wait for the
+//! next input or for [`poll_deadline`](Machine::poll_deadline), which is an input too. The machine
+//! never waits, and knows no clock, no randomness but its seed, no store.
+
+mod connections;
+mod journals;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use crate::crypto::sign::DeviceKey;
+use crate::error::StoreError;
+use crate::ids::{Cursor, DeviceId, JournalId};
+use crate::journal::machine::{JournalMachine, Ticket};
+use crate::journal::set::Journal;
+use crate::service::config::Config;
+use crate::service::event::Event;
+use crate::service::machine::journals::{Slot, Slots};
+use crate::service::peers::{PeerInfo, Peers};
+use crate::service::routing::{ConnectionId, Effect, Input};
+use crate::session::channel::SyncReport;
+use crate::session::connection::{ConnectionMachine, Journals};
+use crate::session::failure::PeerError;
+use crate::time::{Instant, Now};
+
+/// Cursors into peers' stores that are kept in memory.
+const CURSORS: usize = 4_096;
+
+/// The other end of a connection.
+#[derive(Debug)]
+struct Link {
+    /// Nothing while the transport is being connected.
+    machine: Option<ConnectionMachine>,
+    /// The peer's number, of one that was dialled.
+    peer: Option<u64>,
+    /// Address dialled, or where it came from.
+    name: String,
+    device: Option<DeviceId>,
+}
+
+/// A caller that waits for a sync.
+#[derive(Debug)]
+struct Waiting {
+    ticket: Ticket,
+    peer: u64,
+    journal: JournalId,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    config: Config,
+    key: DeviceKey,
+    rng: ChaCha20Rng,
+    running: bool,
+    slots: Slots,
+    links: BTreeMap<ConnectionId, Link>,
+    next_connection: ConnectionId,
+    peers: Peers,
+    waiting: Vec<Waiting>,
+    cursors: BTreeMap<(JournalId, DeviceId), Cursor>,
+    effects: VecDeque<Effect>,
+}
+
+impl Machine {
+    /// A stopped service of the device with this key. `seed` is 32 fresh random bytes.
+    pub(crate) fn new(config: Config, key: DeviceKey, seed: [u8; 32]) -> Self {
+        Self {
+            config,
+            key,
+            rng: ChaCha20Rng::from_seed(seed),
+            running: false,
+            slots: Slots::default(),
+            links: BTreeMap::new(),
+            next_connection: 0,
+            peers: Peers::default(),
+            waiting: Vec::new(),
+            cursors: BTreeMap::new(),
+            effects: VecDeque::new(),
+        }
+    }
+
+    /// Whether it runs.
+    pub(crate) fn is_running(&self) -> bool {
+        self.running
+    }
+
+    /// Its device.
+    pub(crate) fn device(&self) -> DeviceId {
+        self.key.device()
+    }
+
+    /// The peers that it dials.
+    pub(crate) fn peers(&self) -> Vec<PeerInfo> {
+        self.peers.list()
+    }
+
+    /// The journal with this id, if it is in memory.
+    pub(crate) fn journal(&self, id: JournalId) -> Option<&Journal> {
+        self.slots.journal(id)
+    }
+
+    /// The number for the next connection that is accepted.
+    pub(crate) fn next_connection(&mut self) -> ConnectionId {
+        let connection = self.next_connection;
+        self.next_connection = connection.saturating_add(1);
+        connection
+    }
+
+    /// Connections that are open or being made.
+    pub(crate) fn connections(&self) -> usize {
+        self.links.len()
+    }
+
+    /// Whether one more connection may be accepted.
+    pub(crate) fn accepts(&self) -> bool {
+        self.running && self.links.len() < self.config.connections
+    }
+
+    /// See the module.
+    pub(crate) fn handle(&mut self, input: Input, now: Now) {
+        let wall = now.wall;
+        match input {
+            Input::Start => self.start(now),
+            Input::Stop => self.stop(now),
+            Input::Open { ticket, journal } => self.open(ticket, journal),
+            Input::Append { ticket, journal, drafts } => match self.slots.machine(journal) {
+                Some(machine) => {
+                    machine.append(ticket, drafts, wall);
+                    self.drain_journal(journal, now);
+                }
+                None => {
+                    let error = StoreError::Failed("the journal is not open".into());
+                    self.effects.push_back(Effect::Appended { ticket, appended: Err(error) });
+                }
+            },
+            Input::AddPeer { address, device } => {
+                // The bound is checked by the caller, who can say so.
+                if self.peers.add(address, device).is_ok() {
+                    self.dial_due(now);
+                }
+            }
+            Input::RemovePeer { address } => self.remove_peer(&address, now),
+            Input::Sync { ticket, journal, address } => self.sync(ticket, journal, &address, now),
+            Input::Loaded { journal, loaded } => self.loaded(journal, loaded, now),
+            Input::Committed { journal } => {
+                self.with_journal(journal, now, |machine| machine.committed(wall))
+            }
+            Input::Behind { journal } => self.with_journal(journal, now, JournalMachine::behind),
+            Input::CommitFailed { journal, error } => {
+                self.with_journal(journal, now, |machine| machine.commit_failed(&error, wall));
+            }
+            Input::Followed { journal, entries, all } => self.with_journal(journal, now, |machine| {
+                machine.followed(&entries, wall);
+                if all {
+                    machine.up_to_date(wall);
+                }
+            }),
+            Input::StoreChanged { journal, head } => {
+                self.with_journal(journal, now, |machine| machine.store_changed(head));
+            }
+            Input::Dialled { connection, canonical, binding } => {
+                self.dialled(connection, canonical, binding, now);
+            }
+            Input::Accepted { connection, remote, binding } => {
+                self.accepted(connection, remote, binding, now);
+            }
+            Input::Frame { connection, frame } => {
+                self.with_connection(connection, now, |machine, journals| {
+                    machine.handle_frame(&frame, journals, now.monotonic);
+                });
+            }
+            Input::Drained { connection, bytes } => {
+                self.with_connection(connection, now, |machine, journals| {
+                    machine.drained(bytes, journals, now.monotonic);
+                });
+            }
+            Input::Disconnected { connection, error } => self.disconnected(connection, error, now),
+            Input::Checked { connection, channel, sequence, verdicts } => {
+                self.with_connection(connection, now, |machine, journals| {
+                    machine.checked(channel, sequence, verdicts, journals, now.monotonic);
+                });
+            }
+            Input::Fed { connection, channel, fed, queued } => {
+                self.with_connection(connection, now, |machine, journals| {
+                    machine.fed(channel, fed, queued, journals, now.monotonic);
+                });
+            }
+            Input::FeedFailed { connection, channel, error } => {
+                self.with_connection(connection, now, |machine, _| machine.store_failed(channel, error));
+            }
+            Input::Timeout => self.timeout(now),
+        }
+    }
+
+    fn start(&mut self, now: Now) {
+        if !self.running {
+            self.running = true;
+            self.effects.push_back(Effect::Event(Event::Started));
+            self.dial_due(now);
+        }
+    }
+
+    fn stop(&mut self, now: Now) {
+        if !self.running {
+            return;
+        }
+        self.running = false;
+        for connection in self.links.keys().copied().collect::<Vec<_>>() {
+            self.end_connection(connection, &PeerError::Cancelled, now);
+        }
+        self.peers.rest();
+        for Waiting { ticket, .. } in std::mem::take(&mut self.waiting) {
+            self.effects.push_back(Effect::Synced { ticket, synced: Err(PeerError::Cancelled) });
+        }
+        self.effects.push_back(Effect::Event(Event::Stopped));
+    }
+
+    fn remove_peer(&mut self, address: &str, now: Now) {
+        let number = self.peers.find(address);
+        if let Some(connection) = self.peers.remove(address).flatten() {
+            self.end_connection(connection, &PeerError::Cancelled, now);
+        }
+        if let Some(peer) = number {
+            self.resolve(peer, None, &Err(PeerError::Cancelled));
+        }
+    }
+
+    fn sync(&mut self, ticket: Ticket, journal: JournalId, address: &str, now: Now) {
+        let Some(peer) = self.peers.find(address).filter(|_| self.running) else {
+            self.effects.push_back(Effect::Synced { ticket, synced: Err(PeerError::Cancelled) });
+            return;
+        };
+        self.waiting.push(Waiting { ticket, peer, journal });
+        let Some(connection) = self.peers.connection(peer) else {
+            return self.dial(peer);
+        };
+        let link = self.links.get(&connection);
+        let machine = link.and_then(|link| link.machine.as_ref()).filter(|machine| machine.is_open());
+        // Where a sync is on its way, or about to begin, its end will do.
+        if machine.is_some_and(|machine| !machine.is_syncing(journal)) {
+            self.open_channel(connection, journal, now);
+        }
+    }
+
+    /// Answers those who wait for a sync with a peer, of one journal or of all.
+    fn resolve(&mut self, peer: u64, journal: Option<JournalId>, synced: &Result<SyncReport, PeerError>) {
+        let is_meant =
+            |waiting: &mut Waiting| waiting.peer == peer && journal.is_none_or(|id| id == waiting.journal);
+        for Waiting { ticket, .. } in self.waiting.extract_if(.., is_meant) {
+            self.effects.push_back(Effect::Synced { ticket, synced: synced.clone() });
+        }
+    }
+
+    /// Whether a slice of work waits.
+    pub(crate) fn has_work(&self) -> bool {
+        self.slots.0.values().any(|slot| match slot {
+            Slot::Loaded { machine, .. } => machine.has_work(),
+            Slot::Loading { .. } => false,
+        })
+    }
+
+    /// One slice of work for each journal that has some.
+    pub(crate) fn work(&mut self, now: Now) {
+        for journal in self.slots.0.keys().copied().collect::<Vec<_>>() {
+            self.with_journal(journal, now, |machine| machine.work(now.wall));
+        }
+    }
+
+    fn timeout(&mut self, now: Now) {
+        for connection in self.links.keys().copied().collect::<Vec<_>>() {
+            self.with_connection(connection, now, |machine, _| machine.handle_timeout(now.monotonic));
+        }
+        self.dial_due(now);
+    }
+
+    /// When the machine wants a [`Input::Timeout`].
+    pub(crate) fn poll_deadline(&self) -> Option<Instant> {
+        let machines = self.links.values().filter_map(|link| link.machine.as_ref());
+        let peers = self.peers.deadline().filter(|_| self.running);
+        machines.filter_map(ConnectionMachine::poll_timeout).chain(peers).min()
+    }
+
+    /// What is to be done next.
+    pub(crate) fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+}

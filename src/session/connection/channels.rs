@@ -1,0 +1,185 @@
+//! The connection's channels: opened, fed with messages, ended.
+
+use crate::error::Fault;
+use crate::ids::{Cursor, JournalId};
+use crate::journal::set::Journal;
+use crate::limits::CHANNELS;
+use crate::session::channel::{Channel, ChannelEffect, Opening};
+use crate::session::connection::{ConnectionEffect, ConnectionMachine, Journals};
+use crate::session::failure::PeerError;
+use crate::session::message::{ChannelMessage, Message, Reason};
+use crate::time::Instant;
+
+impl ConnectionMachine {
+    pub(super) fn handle_channel(
+        &mut self,
+        channel: u32,
+        message: ChannelMessage,
+        journals: &dyn Journals,
+        now: Instant,
+    ) -> Result<(), PeerError> {
+        if let ChannelMessage::Open { journal, summary, cursor } = message {
+            return self.asked_to_open(channel, Opening { journal, summary, cursor });
+        }
+        if let ChannelMessage::Close(reason) = message {
+            self.end_channel(channel, reason.into(), false);
+            return Ok(());
+        }
+        // A message for a channel that was just closed here is late, not wrong.
+        self.with_channel(channel, journals, now, |open, journal, effects| {
+            open.handle(message, journal, now, effects)
+        })
+    }
+
+    pub(super) fn asked_to_open(&mut self, channel: u32, opening: Opening) -> Result<(), PeerError> {
+        if self.dialled {
+            return Err(PeerError::Breach("the side that was dialled opens a channel"));
+        }
+        if self.channels.contains_key(&channel) || self.asked.contains_key(&channel) {
+            return Err(PeerError::Breach("a channel that is open is opened again"));
+        }
+        // A new opening for the same journal is a new sync: it takes the place of the old.
+        self.replace(opening.journal);
+        if self.channels.len().saturating_add(self.asked.len()) >= CHANNELS {
+            let reason = Reason::new("CHANNELS", "too many channels on one connection");
+            self.say_in(channel, ChannelMessage::Close(reason));
+            return Ok(());
+        }
+        self.asked.insert(channel, opening.journal);
+        self.effects.push_back(ConnectionEffect::Asked { channel, opening });
+        Ok(())
+    }
+
+    /// Ends the channels of a journal in favour of a new one.
+    pub(super) fn replace(&mut self, journal: JournalId) {
+        let old = self.channels.iter().filter(|(_, channel)| channel.journal() == journal);
+        for number in old.map(|(number, _)| *number).collect::<Vec<_>>() {
+            self.end_channel(number, PeerError::Cancelled, true);
+        }
+    }
+
+    /// Opens a channel: a sync of this journal begins.
+    pub(crate) fn open_channel(
+        &mut self,
+        journal: &Journal,
+        cursor: Option<Cursor>,
+        journals: &dyn Journals,
+        now: Instant,
+    ) {
+        if !self.is_open() {
+            return;
+        }
+        self.replace(journal.id());
+        let number = self.next_channel;
+        let Some(next) = number.checked_add(1) else {
+            return self.fail(PeerError::Breach("all channel numbers of this connection are used up"));
+        };
+        self.next_channel = next;
+        let mut effects = Vec::new();
+        let channel = Channel::open(journal, cursor, now, &mut effects);
+        self.channels.insert(number, channel);
+        self.carry_out(number, journal.id(), effects);
+        self.advance(journal.id(), journals, now);
+    }
+
+    /// The peer's opening is admitted.
+    pub(crate) fn accept(
+        &mut self,
+        channel: u32,
+        opening: &Opening,
+        cursor: Option<Cursor>,
+        journals: &dyn Journals,
+        now: Instant,
+    ) {
+        let Some(journal) = journals.journal(opening.journal) else { return };
+        if self.asked.remove(&channel).is_none() || !self.is_open() {
+            return;
+        }
+        let mut effects = Vec::new();
+        let open = Channel::accept(journal, opening, cursor, now, &mut effects);
+        self.channels.insert(channel, open);
+        self.carry_out(channel, journal.id(), effects);
+        self.advance(journal.id(), journals, now);
+    }
+
+    /// The peer's opening is not admitted.
+    pub(crate) fn refuse(&mut self, channel: u32, error: &PeerError) {
+        if self.asked.remove(&channel).is_some() {
+            self.say_in(channel, ChannelMessage::Close(error.reason()));
+        }
+    }
+
+    /// Lets one channel do something, then go on, and carries out what follows.
+    pub(super) fn with_channel(
+        &mut self,
+        number: u32,
+        journals: &dyn Journals,
+        now: Instant,
+        act: impl FnOnce(&mut Channel, &Journal, &mut Vec<ChannelEffect>) -> Result<(), PeerError>,
+    ) -> Result<(), PeerError> {
+        let room = self.room();
+        let Some(channel) = self.channels.get_mut(&number) else { return Ok(()) };
+        let id = channel.journal();
+        let Some(journal) = journals.journal(id) else { return Ok(()) };
+        let mut effects = Vec::new();
+        let acted = act(channel, journal, &mut effects);
+        let ended = match acted {
+            Ok(()) => channel.advance(journal, room, now, &mut effects),
+            Err(error) if error.fault() == Fault::Peer => return Err(error),
+            Err(error) => Some(error),
+        };
+        self.carry_out(number, id, effects);
+        if let Some(error) = ended {
+            self.end_channel(number, error, true);
+        }
+        Ok(())
+    }
+
+    pub(super) fn carry_out(&mut self, channel: u32, journal: JournalId, effects: Vec<ChannelEffect>) {
+        for effect in effects {
+            match effect {
+                ChannelEffect::Say(message) => self.say_in(channel, message),
+                ChannelEffect::Check { sequence, records } => {
+                    self.checks.push_back(ConnectionEffect::Check { channel, sequence, journal, records });
+                    self.next_check();
+                }
+                ChannelEffect::Incoming { sequence, entries } => {
+                    self.effects.push_back(ConnectionEffect::Incoming { channel, sequence, journal, entries })
+                }
+                ChannelEffect::Feed(feed) => {
+                    self.effects.push_back(ConnectionEffect::Feed { channel, journal, feed });
+                }
+                ChannelEffect::Reached(cursor) => {
+                    self.effects.push_back(ConnectionEffect::Reached { journal, cursor });
+                }
+                ChannelEffect::Synced(report) => {
+                    self.effects.push_back(ConnectionEffect::Synced { journal, report });
+                }
+            }
+        }
+    }
+
+    /// Starts the next check if none is under way: one at a time keeps bundles in order.
+    pub(super) fn next_check(&mut self) {
+        if !self.checking
+            && let Some(check) = self.checks.pop_front()
+        {
+            self.checking = true;
+            self.effects.push_back(check);
+        }
+    }
+
+    pub(super) fn end_channel(&mut self, number: u32, error: PeerError, tell: bool) {
+        if let Some(channel) = self.channels.remove(&number) {
+            if tell {
+                self.say_in(number, ChannelMessage::Close(error.reason()));
+            }
+            let journal = channel.journal();
+            self.effects.push_back(ConnectionEffect::ChannelEnded { journal, error });
+        }
+    }
+
+    pub(super) fn say_in(&mut self, channel: u32, message: ChannelMessage) {
+        self.say(&Message::Channel { channel, message });
+    }
+}
