@@ -18,7 +18,7 @@ setup: ## Install what is missing on this machine (seconds when nothing is)
 
 demo: setup ## Build the command line tool and show it at work
 	cargo build --locked --release --features cli
-	pkg-config/demo.sh
+	python3 pkg-config/demo.py
 
 test: setup ## Run all tests, and check that the core and the wasm build compile
 	@pkg-config/run-tests.sh
@@ -28,7 +28,7 @@ test-full: setup ## The same with the long property tests and simulations
 
 bench: setup ## Build the command line tool and measure it
 	cargo build --locked --release --features cli
-	pkg-config/bench.sh
+	python3 pkg-config/bench.py
 
 check: setup ## Format, lints on both targets, docs, licences and sources of dependencies
 	cargo fmt --check

@@ -16,9 +16,9 @@
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         clippy::dbg_macro,
+        clippy::wildcard_enum_match_arm,
     )
 )]
-#![deny(clippy::wildcard_enum_match_arm)]
 
 mod codec;
 mod crypto;

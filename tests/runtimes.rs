@@ -1,6 +1,6 @@
 //! The same node on tokio and on smol, over the redb store and WebSocket.
 
-#![cfg(not(target_arch = "wasm32"))]
+#![cfg(all(feature = "tokio", feature = "smol", not(target_arch = "wasm32")))]
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! Two and more nodes in a simulated world: they end with equal roots, whatever happens on the way.
 
-#![cfg(not(target_arch = "wasm32"))]
+#![cfg(all(feature = "sim", not(target_arch = "wasm32")))]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -98,6 +98,7 @@ fn f38_equal_roots_are_a_success_in_one_round_trip_and_under_200_bytes() {
         let (bytes, began) = (network.bytes(), world.now());
         let report = a.sync().await.unwrap()[0].result.clone().unwrap();
         assert_eq!((report.entries_sent, report.entries_received, report.rounds), (0, 0, 0));
+        assert!(report.wire_sent + report.wire_received < 200, "{report:?}");
         assert_eq!(world.now().since(began), Duration::from_millis(10), "one round trip");
         let spent = network.bytes() - bytes;
         assert!(spent < 200, "{spent} bytes");
@@ -201,8 +202,7 @@ fn history(seed: u64, a_sizes: &[u16], b_sizes: &[u16], cuts_one_in: u64) -> BTr
         healed.store(true, std::sync::atomic::Ordering::Relaxed);
         equal(&world, &[a, b], entries).await;
     });
-    let cuts = cuts.lock().unwrap().clone();
-    cuts
+    std::mem::take(&mut *cuts.lock().unwrap())
 }
 
 fn cases(few: u32) -> ProptestConfig {

@@ -181,7 +181,7 @@ fn c15_a_store_of_a_newer_format_is_refused_and_not_touched() {
 #[test]
 fn c11_a_store_that_contradicts_itself_is_damaged() {
     type Change = fn(&redb::WriteTransaction);
-    let changes: [(&str, Change); 9] = [
+    let changes: [(&str, Change); 10] = [
         ("its last entry 699", |transaction| {
             transaction.open_table(ENTRIES).unwrap().remove((1, 700)).unwrap();
         }),
@@ -191,14 +191,17 @@ fn c11_a_store_that_contradicts_itself_is_damaged() {
         ("entry 400", |transaction| {
             transaction.open_table(ENTRIES).unwrap().remove((1, 400)).unwrap();
         }),
-        ("last ids", |transaction| {
-            transaction.open_table(IDS).unwrap().insert((1, 2), [7; 33].as_slice()).unwrap();
+        ("the row of an entry has 31 bytes", |transaction| {
+            transaction.open_table(ENTRIES).unwrap().insert((1, 300), [7; 31].as_slice()).unwrap();
         }),
-        ("chunk 1 of the ids has 33", |transaction| {
-            transaction.open_table(IDS).unwrap().insert((1, 1), [7; 33].as_slice()).unwrap();
+        ("last ids are missing", |transaction| {
+            transaction.open_table(IDS).unwrap().remove((1, 1)).unwrap();
         }),
-        ("id of entry 258", |transaction| {
-            transaction.open_table(IDS).unwrap().insert((1, 1), [7; 32].as_slice()).unwrap();
+        ("a chunk of ids has 8161 bytes", |transaction| {
+            transaction.open_table(IDS).unwrap().insert((1, 1), [7; 8_161].as_slice()).unwrap();
+        }),
+        ("a chunk of ids has 8192 bytes", |transaction| {
+            transaction.open_table(IDS).unwrap().insert((1, 0), [7; 8_192].as_slice()).unwrap();
         }),
         ("chunk 0 of the ids is missing", |transaction| {
             transaction.open_table(IDS).unwrap().remove((1, 0)).unwrap();
@@ -217,7 +220,7 @@ fn c11_a_store_that_contradicts_itself_is_damaged() {
         tamper(&path, change);
         let before = fs::read(&path).unwrap();
         let found = match RedbStore::open(&path) {
-            Ok(store) => smol::block_on(store.read(journal(1), 1, usize::MAX)),
+            Ok(store) => smol::block_on(intact(&store)),
             Err(error) => {
                 assert!(fs::read(&path).unwrap() == before, "it is left as it was");
                 Err(error)

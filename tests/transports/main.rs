@@ -23,7 +23,12 @@ use tokio::net::TcpStream;
 
 /// Runs on tokio, as most programs do.
 fn on_tokio<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
 }
 
 async fn listener() -> (WebSocketListener, SocketAddr) {

@@ -5,7 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use isoroot::TransportError;
 use isoroot::limits::FRAME_BYTES;
 use isoroot::platform::memory::{PIPE_FRAMES, PipeNetwork, pipe};
-use isoroot::platform::{BoxFuture, Connection, FrameReceiver, FrameSender, Listener, Transport, conformance};
+use isoroot::platform::{
+    BoxFuture, Connection, FrameReceiver, FrameSender, Listener, Transport, conformance,
+};
 
 #[cfg(feature = "hub")]
 use crate::axum_server::AxumServer;
@@ -94,101 +96,117 @@ fn d9_halves_work_in_tasks_of_their_own() {
 }
 
 /// What is wrong with a transport.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flaw {
     Loses,
     Reorders,
-    DeliversLonger,
+    CutsLongerOnes,
     NeverWaits,
     ForgetsWhenDropped,
     ClosesAbruptly,
-    ClosesTooSoon,
-    SilentWhenDropped,
 }
 
-/// A queue of any length, and what is wrong with it.
-struct Sender {
-    queue: async_channel::Sender<Option<Vec<u8>>>,
+/// A pipe, but for the flaw.
+struct Flawed<T> {
+    inner: T,
     flaw: Flaw,
     number: u32,
     held: Option<Vec<u8>>,
 }
 
-struct Receiver {
-    queue: async_channel::Receiver<Option<Vec<u8>>>,
-    /// The sender of this very queue, where its end shall never be seen.
-    _open: Option<async_channel::Sender<Option<Vec<u8>>>>,
-    flaw: Flaw,
-    ended: bool,
-}
-
-impl FrameSender for Sender {
-    fn send(&mut self, frame: Vec<u8>) -> BoxFuture<'_, Result<(), TransportError>> {
+impl FrameSender for Flawed<Box<dyn FrameSender>> {
+    fn send(&mut self, mut frame: Vec<u8>) -> BoxFuture<'_, Result<(), TransportError>> {
         Box::pin(async move {
             self.number += 1;
-            match (self.flaw, self.number) {
-                (Flaw::Loses, 100) => {}
-                (Flaw::Reorders, 100) => self.held = Some(frame),
-                _ => {
-                    let sent = self.queue.send(Some(frame)).await;
-                    sent.map_err(|_| TransportError::Broken("closed".to_owned()))?;
-                    if let Some(held) = self.held.take() {
-                        self.queue.send(Some(held)).await.unwrap();
-                    }
+            match self.flaw {
+                Flaw::Loses if self.number == 100 => return Ok(()),
+                Flaw::Reorders if self.number == 100 => {
+                    self.held = Some(frame);
+                    return Ok(());
                 }
+                Flaw::CutsLongerOnes => frame.truncate(FRAME_BYTES),
+                _ => {}
             }
-            Ok(())
+            self.inner.send(frame).await?;
+            match self.held.take() {
+                Some(held) => self.inner.send(held).await,
+                None => Ok(()),
+            }
         })
+    }
+
+    fn close<'a>(&'a mut self, reason: &'a str) -> BoxFuture<'a, ()> {
+        if self.flaw == Flaw::ClosesAbruptly {
+            self.inner = pipe().0.sender;
+        }
+        self.inner.close(reason)
+    }
+}
+
+impl FrameReceiver for Flawed<Box<dyn FrameReceiver>> {
+    fn receive(&mut self) -> BoxFuture<'_, Result<Option<Vec<u8>>, TransportError>> {
+        Box::pin(async {
+            let received = self.inner.receive().await;
+            if self.flaw == Flaw::ForgetsWhenDropped {
+                smol::future::yield_now().await;
+            }
+            received
+        })
+    }
+}
+
+/// Takes frames without end, and passes them on from a task of its own.
+struct NeverWaits(async_channel::Sender<Vec<u8>>);
+
+impl NeverWaits {
+    fn over(mut inner: Box<dyn FrameSender>) -> Self {
+        let (sender, frames) = async_channel::unbounded();
+        smol::spawn(async move {
+            while let Ok(frame) = frames.recv().await {
+                let _ = inner.send(frame).await;
+            }
+        })
+        .detach();
+        Self(sender)
+    }
+}
+
+impl FrameSender for NeverWaits {
+    fn send(&mut self, frame: Vec<u8>) -> BoxFuture<'_, Result<(), TransportError>> {
+        Box::pin(async { self.0.send(frame).await.map_err(|_| TransportError::Broken("closed".to_owned())) })
     }
 
     fn close<'a>(&'a mut self, _reason: &'a str) -> BoxFuture<'a, ()> {
-        Box::pin(async {
-            if !matches!(self.flaw, Flaw::ClosesAbruptly) {
-                self.queue.force_send(None).unwrap();
-            }
-            self.queue.close();
-        })
-    }
-}
-
-impl FrameReceiver for Receiver {
-    fn receive(&mut self) -> BoxFuture<'_, Result<Option<Vec<u8>>, TransportError>> {
-        Box::pin(async {
-            if self.ended || matches!(self.flaw, Flaw::ClosesTooSoon) && self.queue.is_closed() {
-                return Ok(None);
-            }
-            let received = self.queue.recv().await;
-            if let Flaw::ForgetsWhenDropped = self.flaw {
-                smol::future::yield_now().await;
-            }
-            match received.map_err(|_| TransportError::Broken("dropped".to_owned()))? {
-                Some(frame) if frame.len() > FRAME_BYTES && !matches!(self.flaw, Flaw::DeliversLonger) => {
-                    self.ended = true;
-                    Err(TransportError::Frame("too long".to_owned()))
-                }
-                Some(frame) => Ok(Some(frame)),
-                None => {
-                    self.ended = true;
-                    Ok(None)
-                }
-            }
-        })
+        Box::pin(async { _ = self.0.close() })
     }
 }
 
 fn flawed(flaw: Flaw) -> (Connection, Connection) {
-    let queue = || match flaw {
-        Flaw::NeverWaits => async_channel::unbounded(),
-        _ => async_channel::bounded(64),
+    let flawed = |mut end: Connection| {
+        end.sender = match flaw {
+            Flaw::NeverWaits => Box::new(NeverWaits::over(end.sender)),
+            _ => Box::new(Flawed { inner: end.sender, flaw, number: 0, held: None }),
+        };
+        end.receiver = Box::new(Flawed { inner: end.receiver, flaw, number: 0, held: None });
+        end
     };
-    let ((to_right, from_left), (to_left, from_right)) = (queue(), queue());
-    let open = matches!(flaw, Flaw::SilentWhenDropped);
-    let connection = |outgoing, incoming, open: Option<_>| Connection {
-        sender: Box::new(Sender { queue: outgoing, flaw, number: 0, held: None }),
-        receiver: Box::new(Receiver { queue: incoming, _open: open, flaw, ended: false }),
-        binding: Vec::new(),
-        remote: "flawed".to_owned(),
-    };
-    let (left_open, right_open) = (open.then(|| to_left.clone()), open.then(|| to_right.clone()));
-    (connection(to_right, from_right, left_open), connection(to_left, from_left, right_open))
+    let (left, right) = pipe();
+    (flawed(left), flawed(right))
+}
+
+#[test]
+fn d9_the_suite_finds_what_is_wrong() {
+    for (flaw, check) in [
+        (Flaw::Loses, "order is kept both ways"),
+        (Flaw::Reorders, "order is kept both ways"),
+        (Flaw::CutsLongerOnes, "a longer frame is refused"),
+        (Flaw::NeverWaits, "a sender waits for the reader"),
+        (Flaw::ForgetsWhenDropped, "a dropped receive loses nothing"),
+        (Flaw::ClosesAbruptly, "a close comes after all frames"),
+    ] {
+        let suite = conformance::transport::all(async || flawed(flaw), 4 * PIPE_BYTES);
+        let panic = catch_unwind(AssertUnwindSafe(|| smol::block_on(suite))).expect_err("it passes");
+        let said = panic.downcast_ref::<String>().unwrap();
+        assert!(said.contains(check), "{flaw:?}: {said}");
+    }
 }

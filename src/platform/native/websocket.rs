@@ -131,10 +131,10 @@ impl Transport for WebSocketTransport {
         let stream = self.secured(&parsed, stream).await.map_err(failed)?;
         let (socket, response) =
             client_async_with_config(request, stream, Some(bounds())).await.map_err(|error| {
-                unreachable(match &error {
-                    Error::Http(response) => format!("answered with HTTP status {}", response.status()),
-                    error => error.to_string(),
-                })
+                if let Error::Http(answer) = &error {
+                    return unreachable(format!("answered with HTTP status {}", answer.status()));
+                }
+                unreachable(error.to_string())
             })?;
         if response.headers().contains_key("Sec-WebSocket-Extensions") {
             // We offer none, and the library does not look (RFC 6455, 4.1, step 5).

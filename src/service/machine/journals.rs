@@ -66,12 +66,7 @@ impl Machine {
         self.effects.push_back(Effect::Load { journal });
     }
 
-    pub(super) fn loaded(
-        &mut self,
-        journal: JournalId,
-        loaded: Result<Loaded, StoreError>,
-        now: Now,
-    ) {
+    pub(super) fn loaded(&mut self, journal: JournalId, loaded: Result<Loaded, StoreError>, now: Now) {
         let Some(Slot::Loading { tickets, openings }) = self.slots.0.remove(&journal) else { return };
         let opened = loaded.map(|(journal_state, cursors)| {
             for (device, cursor) in cursors {

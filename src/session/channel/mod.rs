@@ -40,7 +40,7 @@ pub(crate) enum ChannelEffect {
     /// Everything that the peer's store has up to this cursor is here.
     Reached(Cursor),
     /// The sync is done: both sides know it.
-    Synced(SyncReport),
+    Synced,
 }
 
 /// What a sync did, as one side saw it.
@@ -54,6 +54,10 @@ pub struct SyncReport {
     pub bytes_sent: u64,
     /// Bytes of their records, received.
     pub bytes_received: u64,
+    /// Bytes of all frames of the channel, sent from its opening on.
+    pub wire_sent: u64,
+    /// Bytes of all frames of the channel, received from its opening on.
+    pub wire_received: u64,
     /// Entries that either side refused: the sets are equal except for these.
     pub refused: u64,
     /// Rounds of comparing; 0 if the roots were equal from the start.
@@ -126,6 +130,8 @@ impl Channel {
             entries_received: 0,
             bytes_sent: 0,
             bytes_received: 0,
+            wire_sent: 0,
+            wire_received: 0,
             refused: 0,
             rounds: 0,
             duration: Duration::ZERO,
@@ -197,6 +203,21 @@ impl Channel {
             Plan::Descend if self.opener => Phase::Descending(Descent::new()),
             Plan::Descend => Phase::Answering(Vec::new()),
         };
+    }
+
+    /// A frame of the channel was sent.
+    pub(crate) fn count_sent(&mut self, bytes: usize) {
+        self.report.wire_sent = self.report.wire_sent.saturating_add(bytes as u64);
+    }
+
+    /// A frame of the channel was received.
+    pub(crate) fn count_received(&mut self, bytes: usize) {
+        self.report.wire_received = self.report.wire_received.saturating_add(bytes as u64);
+    }
+
+    /// What the sync has done so far; final once it is done.
+    pub(crate) fn report(&self) -> SyncReport {
+        self.report
     }
 
     pub(crate) fn journal(&self) -> JournalId {
@@ -457,7 +478,7 @@ impl Channel {
         if let Some(peer) = self.peer {
             effects.push(ChannelEffect::Reached(peer));
         }
-        effects.push(ChannelEffect::Synced(self.report));
+        effects.push(ChannelEffect::Synced);
     }
 }
 

@@ -152,8 +152,11 @@ impl ConnectionMachine {
                 ChannelEffect::Reached(cursor) => {
                     self.effects.push_back(ConnectionEffect::Reached { journal, cursor });
                 }
-                ChannelEffect::Synced(report) => {
-                    self.effects.push_back(ConnectionEffect::Synced { journal, report });
+                // Everything that was said before is counted by now.
+                ChannelEffect::Synced => {
+                    let synced = self.channels.get(&channel).map(Channel::report);
+                    let effect = |report| ConnectionEffect::Synced { journal, report };
+                    self.effects.extend(synced.map(effect));
                 }
             }
         }
@@ -180,6 +183,9 @@ impl ConnectionMachine {
     }
 
     pub(super) fn say_in(&mut self, channel: u32, message: ChannelMessage) {
-        self.say(&Message::Channel { channel, message });
+        let sent = self.say(&Message::Channel { channel, message });
+        if let Some(channel) = self.channels.get_mut(&channel) {
+            channel.count_sent(sent);
+        }
     }
 }

@@ -163,13 +163,19 @@ impl ConnectionMachine {
         }
         let handled = Message::decode(frame)
             .map_err(PeerError::from)
-            .and_then(|message| self.handle(message, journals, now));
+            .and_then(|message| self.handle(message, frame.len(), journals, now));
         if let Err(error) = handled {
             self.fail(error);
         }
     }
 
-    fn handle(&mut self, message: Message, journals: &dyn Journals, now: Instant) -> Result<(), PeerError> {
+    fn handle(
+        &mut self,
+        message: Message,
+        bytes: usize,
+        journals: &dyn Journals,
+        now: Instant,
+    ) -> Result<(), PeerError> {
         let name = message.name();
         let state = match (&self.phase, message) {
             (_, Message::Goaway(reason)) => {
@@ -201,6 +207,9 @@ impl ConnectionMachine {
             }
             (Phase::Open, Message::Pong { .. }) => return Ok(()),
             (Phase::Open, Message::Channel { channel, message }) => {
+                if let Some(channel) = self.channels.get_mut(&channel) {
+                    channel.count_received(bytes);
+                }
                 return self.handle_channel(channel, message, journals, now);
             }
             (Phase::Dialling(_), _) => "an answer to the hello was expected",
@@ -265,6 +274,7 @@ impl ConnectionMachine {
         self.queued = self.queued.saturating_add(queued);
         let result = self.with_channel(channel, journals, now, |open, _, _| {
             open.fed(fed);
+            open.count_sent(queued);
             Ok(())
         });
         if let Err(error) = result {
@@ -294,16 +304,19 @@ impl ConnectionMachine {
         }
     }
 
-    fn say(&mut self, message: &Message) {
+    /// Sends a message; its bytes.
+    fn say(&mut self, message: &Message) -> usize {
         if matches!(self.phase, Phase::Closed) {
-            return;
+            return 0;
         }
         let frame = message.encode();
-        self.queued = self.queued.saturating_add(frame.len());
+        let bytes = frame.len();
+        self.queued = self.queued.saturating_add(bytes);
         self.effects.push_back(ConnectionEffect::Send(frame));
         if self.queued > QUEUE_BYTES {
             self.close(PeerError::SlowReader);
         }
+        bytes
     }
 
     /// Bytes of entries that may be queued towards the peer now.

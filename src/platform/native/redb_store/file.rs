@@ -29,12 +29,14 @@ pub(super) const FORMAT: u64 = 1;
 pub(super) const LONG_FILE: u64 = 128 * 1_048_576;
 /// Memory that redb may use for pages, of all journals together.
 const CACHE_BYTES: usize = 64 * 1_048_576;
-/// Ids in one chunk. Each append writes the last chunk anew, so a chunk is kept to 8 KiB.
-pub(super) const CHUNK: u64 = 256;
+/// Ids in one chunk: with their key they just fit a page of 8 KiB.
+pub(super) const CHUNK: u64 = 255;
 
-/// Records by journal number and entry number.
+/// Ids and records by journal number and entry number: 32 bytes of id, then the record.
 pub(super) const ENTRIES: TableDefinition<'static, (u32, u64), &[u8]> = TableDefinition::new("entries");
-/// Ids by journal number and chunk: chunk 0 holds those of the entries 1 to 256, packed.
+/// Ids once more, packed, by journal number and chunk: chunk 0 holds those of the entries 1 to 255.
+/// It is written when it is full, as a chunk that grew would be written anew by each append; so the
+/// last ids of a journal stand with the entries alone.
 pub(super) const IDS: TableDefinition<'static, (u32, u64), &[u8]> = TableDefinition::new("ids");
 /// Journal number and head by journal id.
 pub(super) const JOURNALS: TableDefinition<'static, &[u8; JournalId::LEN], (u32, u64)> =
@@ -246,15 +248,30 @@ fn load(database: Database, path: &Path) -> Result<Opened, StoreError> {
         if last != head {
             return Err(damaged(format!("its head is {head}, its last entry {last}")));
         }
-        let chunk = head.saturating_sub(1) / CHUNK;
-        let tail = ids.get((no, chunk)).map_err(store_error)?;
-        let bytes = tail.map_or(0, |tail| tail.value().len() as u64);
-        let expected = (head - chunk * CHUNK) * EntryId::LEN as u64;
-        if bytes != expected {
-            return Err(damaged(format!("its last ids take {bytes} bytes, not {expected}")));
+        if let Some(chunk) = (head / CHUNK).checked_sub(1) {
+            let chunk = ids.get((no, chunk)).map_err(store_error)?;
+            let chunk = chunk.ok_or_else(|| damaged("its last ids are missing".into()))?;
+            packed(chunk.value())?;
         }
         journals.insert(id, Journal { no, head });
     }
     drop((entries, ids, transaction));
     Ok(Opened { database, store, journals })
+}
+
+/// Id and record in a row of [`ENTRIES`].
+pub(super) fn entry(row: &[u8]) -> Result<(EntryId, &[u8]), StoreError> {
+    let (id, record) = row
+        .split_first_chunk()
+        .ok_or_else(|| StoreError::Damaged(format!("the row of an entry has {} bytes", row.len())))?;
+    Ok((EntryId::from_bytes(*id), record))
+}
+
+/// The ids in a row of [`IDS`].
+pub(super) fn packed(row: &[u8]) -> Result<&[[u8; EntryId::LEN]], StoreError> {
+    let (ids, rest) = row.as_chunks();
+    if ids.len() as u64 != CHUNK || !rest.is_empty() {
+        return Err(StoreError::Damaged(format!("a chunk of ids has {} bytes", row.len())));
+    }
+    Ok(ids)
 }

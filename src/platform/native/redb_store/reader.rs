@@ -1,46 +1,31 @@
 //! Reading entries, ids and notes in one snapshot of the file, with every length checked.
 
-use std::sync::Arc;
+use redb::ReadTransaction;
 
-use redb::{AccessGuard, ReadOnlyTable, ReadTransaction};
-
-use super::file::{CHUNK, ENTRIES, IDS, Journal, NOTES, store_error};
+use super::file::{CHUNK, ENTRIES, IDS, Journal, NOTES, entry, packed, store_error};
 use crate::error::StoreError;
 use crate::ids::EntryId;
 use crate::platform::traits::StoredRecord;
 
-/// The entries from number `from` on, at most `max_bytes` of them or one.
+/// The entries from number `from` on, as many as take `max_bytes`, or one.
 pub(super) fn read(
     transaction: &ReadTransaction,
     journal: Journal,
     from: u64,
     max_bytes: usize,
 ) -> Result<Vec<(u64, StoredRecord)>, StoreError> {
-    let entries = transaction.open_table(ENTRIES).map_err(store_error)?;
-    let mut ids = Ids::open(transaction, journal)?;
     let mut page = Vec::new();
     let mut left = max_bytes;
-    let mut expected = from.max(1);
-    if expected > journal.head {
-        return Ok(page);
-    }
-    let range = entries.range((journal.no, expected)..=(journal.no, journal.head)).map_err(store_error)?;
-    for row in range {
-        let (key, record) = row.map_err(store_error)?;
-        let number = key.value().1;
-        if number != expected {
-            return Err(missing(expected));
-        }
-        let record = record.value();
+    each_entry(transaction, journal, from, |number, id, record| {
         match left.checked_sub(record.len()) {
             Some(rest) => left = rest,
             None if page.is_empty() => left = 0,
-            None => return Ok(page),
+            None => return false,
         }
-        page.push((number, StoredRecord { id: ids.id(number)?, bytes: record.into() }));
-        expected = number.saturating_add(1);
-    }
-    if expected <= journal.head { Err(missing(expected)) } else { Ok(page) }
+        page.push((number, StoredRecord { id, bytes: record.into() }));
+        true
+    })?;
+    Ok(page)
 }
 
 /// The entries with these numbers.
@@ -50,13 +35,13 @@ pub(super) fn fetch(
     numbers: &[u64],
 ) -> Result<Vec<(u64, StoredRecord)>, StoreError> {
     let entries = transaction.open_table(ENTRIES).map_err(store_error)?;
-    let mut ids = Ids::open(transaction, journal)?;
     let known = numbers.iter().copied().filter(|number| (1..=journal.head).contains(number));
     known
         .map(|number| {
-            let record = entries.get((journal.no, number)).map_err(store_error)?;
-            let bytes: Arc<[u8]> = record.ok_or_else(|| missing(number))?.value().into();
-            Ok((number, StoredRecord { id: ids.id(number)?, bytes }))
+            let row = entries.get((journal.no, number)).map_err(store_error)?;
+            let row = row.ok_or_else(|| missing(number))?;
+            let (id, record) = entry(row.value())?;
+            Ok((number, StoredRecord { id, bytes: record.into() }))
         })
         .collect()
 }
@@ -68,8 +53,52 @@ pub(super) fn ids(
     from: u64,
     max: usize,
 ) -> Result<Vec<EntryId>, StoreError> {
-    let mut ids = Ids::open(transaction, journal)?;
-    (from.max(1)..=journal.head).take(max).map(|number| ids.id(number)).collect()
+    let chunks = transaction.open_table(IDS).map_err(store_error)?;
+    let mut found = Vec::new();
+    let mut next = from.max(1);
+    while next <= journal.head - journal.head % CHUNK && found.len() < max {
+        let (no, skip) = ((next - 1) / CHUNK, (next - 1) % CHUNK);
+        let chunk = chunks.get((journal.no, no)).map_err(store_error)?;
+        let chunk = chunk.ok_or_else(|| StoreError::Damaged(format!("chunk {no} of the ids is missing")))?;
+        let ids = packed(chunk.value())?.iter().copied().map(EntryId::from_bytes);
+        let room = max.saturating_sub(found.len());
+        found.extend(ids.skip(usize::try_from(skip).unwrap_or(usize::MAX)).take(room));
+        next = (no + 1).saturating_mul(CHUNK).saturating_add(1);
+    }
+    if found.len() < max {
+        each_entry(transaction, journal, next, |_, id, _| {
+            found.push(id);
+            found.len() < max
+        })?;
+    }
+    Ok(found)
+}
+
+/// Shows the entries from number `from` on, while `show` returns true, without gaps.
+fn each_entry(
+    transaction: &ReadTransaction,
+    journal: Journal,
+    from: u64,
+    mut show: impl FnMut(u64, EntryId, &[u8]) -> bool,
+) -> Result<(), StoreError> {
+    let numbers = from.max(1)..=journal.head;
+    if numbers.is_empty() {
+        return Ok(());
+    }
+    let entries = transaction.open_table(ENTRIES).map_err(store_error)?;
+    let rows = (journal.no, *numbers.start())..=(journal.no, *numbers.end());
+    let mut rows = entries.range(rows).map_err(store_error)?;
+    for number in numbers {
+        let (key, row) = rows.next().ok_or_else(|| missing(number))?.map_err(store_error)?;
+        if key.value().1 != number {
+            return Err(missing(number));
+        }
+        let (id, record) = entry(row.value())?;
+        if !show(number, id, record) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// The note under `key`.
@@ -100,46 +129,4 @@ pub(super) fn notes(
 
 fn missing(number: u64) -> StoreError {
     StoreError::Damaged(format!("entry {number} of a journal is missing"))
-}
-
-/// The ids of a journal, of which the chunk last used is kept.
-struct Ids {
-    table: ReadOnlyTable<(u32, u64), &'static [u8]>,
-    journal: Journal,
-    chunk: Option<(u64, AccessGuard<'static, &'static [u8]>)>,
-}
-
-impl Ids {
-    fn open(transaction: &ReadTransaction, journal: Journal) -> Result<Self, StoreError> {
-        let table = transaction.open_table(IDS).map_err(store_error)?;
-        Ok(Self { table, journal, chunk: None })
-    }
-
-    /// The id of the entry `number`, from 1 to the head.
-    fn id(&mut self, number: u64) -> Result<EntryId, StoreError> {
-        let place = number.saturating_sub(1);
-        let chunk = match self.chunk.take().filter(|(no, _)| *no == place / CHUNK) {
-            Some((_, chunk)) => chunk,
-            None => self.load(place / CHUNK)?,
-        };
-        let id = packed(chunk.value()).get(usize::try_from(place % CHUNK).unwrap_or(usize::MAX)).copied();
-        self.chunk = Some((place / CHUNK, chunk));
-        id.map(EntryId::from_bytes)
-            .ok_or_else(|| StoreError::Damaged(format!("the id of entry {number} is missing")))
-    }
-
-    fn load(&self, no: u64) -> Result<AccessGuard<'static, &'static [u8]>, StoreError> {
-        let chunk = self.table.get((self.journal.no, no)).map_err(store_error)?;
-        let chunk = chunk.ok_or_else(|| StoreError::Damaged(format!("chunk {no} of the ids is missing")))?;
-        let bytes = chunk.value().len();
-        if !bytes.is_multiple_of(EntryId::LEN) {
-            return Err(StoreError::Damaged(format!("chunk {no} of the ids has {bytes} bytes")));
-        }
-        Ok(chunk)
-    }
-}
-
-/// Packed ids, without what is too short for one.
-fn packed(bytes: &[u8]) -> &[[u8; EntryId::LEN]] {
-    bytes.as_chunks().0
 }
