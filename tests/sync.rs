@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt;
-use isoroot::platform::memory::MemoryStore;
+use isoroot::platform::DynTransport;
+use isoroot::platform::memory::{MemoryStore, PipeNetwork};
 use isoroot::sim::{SimNetwork, SimPlatform, Simulation, Verdict};
 use isoroot::{Fact, Filter, Genesis, NodeError, StoreId, SyncNode, SyncService};
 use proptest::prelude::*;
@@ -26,7 +27,11 @@ fn store(world: &Simulation) -> MemoryStore {
 }
 
 async fn node_on(world: &Simulation, network: &SimNetwork, store: &MemoryStore) -> SyncNode {
-    let platform = SimPlatform::new(world, store.clone(), vec![Arc::new(network.transport())]);
+    node_with(world, Arc::new(network.transport()), store).await
+}
+
+async fn node_with(world: &Simulation, transport: Arc<dyn DynTransport>, store: &MemoryStore) -> SyncNode {
+    let platform = SimPlatform::new(world, store.clone(), vec![transport]);
     SyncNode::create(platform, &genesis()).await.unwrap()
 }
 
@@ -180,29 +185,57 @@ fn history(seed: u64, a_sizes: &[u16], b_sizes: &[u16], cuts_one_in: u64) -> BTr
     let (a_sizes, b_sizes) = (a_sizes.to_vec(), b_sizes.to_vec());
     world.clone().run(async move {
         let (a, b) = (node(&world, &network).await, node(&world, &network).await);
-        b.start().await.unwrap();
         serve(&world, &network, "b", b.service());
         a.add_peer("sim:b").await.unwrap();
-        // Some before the first sync, some while it runs.
-        let split = |sizes: &[u16]| sizes.len() / 2;
-        write(&a, &a_sizes[..split(&a_sizes)]).await;
-        write(&b, &b_sizes[..split(&b_sizes)]).await;
-        a.start().await.unwrap();
-        for (node, sizes) in [(&a, a_sizes.clone()), (&b, b_sizes.clone())] {
-            let (node, world) = (node.clone(), world.clone());
-            world.clone().spawn(async move {
-                for size in &sizes[split(&sizes)..] {
-                    world.sleep(Duration::from_micros(world.below(40_000))).await;
-                    write(&node, &[*size]).await;
-                }
-            });
-        }
-        let entries = (a_sizes.len() + b_sizes.len()) as u64;
+        write_while_they_sync(&world, &a, &b, &a_sizes, &b_sizes).await;
         world.sleep(Duration::from_secs(2)).await;
         healed.store(true, std::sync::atomic::Ordering::Relaxed);
+        let entries = (a_sizes.len() + b_sizes.len()) as u64;
         equal(&world, &[a, b], entries).await;
     });
     std::mem::take(&mut *cuts.lock().unwrap())
+}
+
+/// The same over the in-process pipe, which is never cut.
+fn history_over_a_pipe(seed: u64, a_sizes: &[u16], b_sizes: &[u16]) {
+    let world = Simulation::new(seed);
+    let (a_sizes, b_sizes) = (a_sizes.to_vec(), b_sizes.to_vec());
+    world.clone().run(async move {
+        let pipes = PipeNetwork::new();
+        let transport = || Arc::new(pipes.transport());
+        let a = node_with(&world, transport(), &store(&world)).await;
+        let b = node_with(&world, transport(), &store(&world)).await;
+        let (listener, service) = (pipes.listen("b").unwrap(), b.service().clone());
+        world.spawn(async move { service.serve(listener).await });
+        a.add_peer("pipe:b").await.unwrap();
+        write_while_they_sync(&world, &a, &b, &a_sizes, &b_sizes).await;
+        equal(&world, &[a, b], (a_sizes.len() + b_sizes.len()) as u64).await;
+    });
+}
+
+/// Starts both, and has both write in random chunks, at random times.
+async fn write_while_they_sync(
+    world: &Simulation,
+    a: &SyncNode,
+    b: &SyncNode,
+    a_sizes: &[u16],
+    b_sizes: &[u16],
+) {
+    // Some before the first sync, some while it runs.
+    let split = |sizes: &[u16]| sizes.len() / 2;
+    write(a, &a_sizes[..split(a_sizes)]).await;
+    write(b, &b_sizes[..split(b_sizes)]).await;
+    b.start().await.unwrap();
+    a.start().await.unwrap();
+    for (node, sizes) in [(a, a_sizes.to_vec()), (b, b_sizes.to_vec())] {
+        let (node, world) = (node.clone(), world.clone());
+        world.clone().spawn(async move {
+            for size in &sizes[split(&sizes)..] {
+                world.sleep(Duration::from_micros(world.below(40_000))).await;
+                write(&node, &[*size]).await;
+            }
+        });
+    }
 }
 
 fn cases(few: u32) -> ProptestConfig {
@@ -220,6 +253,7 @@ proptest! {
         b in prop::collection::vec(1u16..40, 0..60),
     ) {
         history(seed, &a, &b, 0);
+        history_over_a_pipe(seed, &a, &b);
     }
 }
 
@@ -271,4 +305,89 @@ fn f05_one_seed_is_one_run() {
     let (one, again, other) = (run(7), run(7), run(8));
     assert_eq!(one, again);
     assert_ne!(one.3, other.3);
+}
+
+#[test]
+fn c13_several_nodes_on_one_store_lose_and_double_nothing() {
+    for seed in 0..20 {
+        let world = Simulation::new(seed);
+        let network = SimNetwork::new(&world, Duration::ZERO, Duration::from_millis(1));
+        world.clone().run(async move {
+            let store = store(&world);
+            let mut nodes = Vec::new();
+            for _ in 0..3 {
+                nodes.push(node_on(&world, &network, &store).await);
+            }
+            assert!(nodes.iter().all(|node| node.device() == nodes[0].device()), "one store, one key");
+            let writes = nodes.iter().map(|node| write(node, &[1, 2, 1, 3, 1, 1, 2, 1]));
+            futures::future::join_all(writes).await;
+            let began = world.now();
+            equal(&world, &nodes, 24).await;
+            assert!(world.now().since(began) < Duration::from_secs(1), "each sees the others'");
+            let facts: Vec<_> = nodes[0].facts(Filter::All).map(Result::unwrap).collect().await;
+            assert_eq!(facts.len(), 36);
+            let entries: std::collections::BTreeSet<_> = facts.iter().map(|fact| fact.id.entry).collect();
+            assert_eq!(entries.len(), 24);
+        });
+    }
+}
+
+#[test]
+fn c11_what_the_store_refuses_is_a_typed_error_and_reading_goes_on() {
+    let world = Simulation::new(1);
+    let network = SimNetwork::new(&world, Duration::ZERO, Duration::ZERO);
+    world.clone().run(async move {
+        let store = store(&world);
+        let a = node_on(&world, &network, &store).await;
+        write(&a, &[1, 1]).await;
+        let root = a.root().await.unwrap();
+        store.set_capacity(store.size() + 10);
+        let error = a.append([Fact::new("too", "much")]).await.unwrap_err();
+        assert_eq!(error.code().as_str(), "STORE_FULL");
+        store.set_capacity(usize::MAX);
+        write(&a, &[1]).await;
+        store.fail_after(0);
+        let error = a.append([Fact::new("lost", true)]).await.unwrap_err();
+        assert_eq!(error.code().as_str(), "STORE_FAILED");
+        assert_eq!(a.append([Fact::new("too", "late")]).await.unwrap_err().code().as_str(), "STORE_FAILED");
+        let facts: Vec<_> = a.facts(Filter::All).map(Result::unwrap).collect().await;
+        assert_eq!((facts.len(), a.root().await.unwrap().count), (3, root.count + 1));
+        // What came in from peers is not acknowledged either: that sync fails, and the next one heals it.
+        let b = node(&world, &network).await;
+        write(&b, &[5]).await;
+        a.start().await.unwrap();
+        serve(&world, &network, "a", a.service());
+        b.add_peer("sim:a").await.unwrap();
+        b.start().await.unwrap();
+        assert!(b.sync().await.unwrap()[0].result.is_err());
+        store.reopen();
+        assert!(b.sync().await.unwrap()[0].result.is_ok());
+        assert_eq!(a.root().await.unwrap(), b.root().await.unwrap());
+    });
+}
+
+#[test]
+fn c3_a_watch_misses_nothing_and_doubles_nothing_from_any_position() {
+    let world = Simulation::new(1);
+    let network = SimNetwork::new(&world, Duration::ZERO, Duration::ZERO);
+    world.clone().run(async move {
+        let a = node(&world, &network).await;
+        write(&a, &[2; 300]).await;
+        let writer = a.clone();
+        world.spawn(async move { write(&writer, &[3; 300]).await });
+        for after in [0, 1, 255, 256, 299, 300, 301] {
+            let facts = a.watch(Filter::All, after).map(Result::unwrap);
+            let expected = |number: u64| if number <= 300 { 2 } else { 3 };
+            let total = (after + 1..=600).map(expected).sum();
+            let facts: Vec<_> = facts.take(total).collect().await;
+            let mut numbers: Vec<_> = facts.iter().map(|fact| fact.number).collect();
+            assert!(numbers.is_sorted());
+            numbers.dedup();
+            assert!(numbers.into_iter().eq(after + 1..=600));
+        }
+        let some: Vec<_> = a.facts(Filter::Predicate("note/7".into())).map(Result::unwrap).collect().await;
+        assert_eq!(some.len(), 5);
+        let some: Vec<_> = a.facts(Filter::Prefix("note/7".into())).map(Result::unwrap).collect().await;
+        assert_eq!(some.len(), 5 * 11, "7 and 70 to 79");
+    });
 }

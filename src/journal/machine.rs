@@ -97,6 +97,8 @@ pub(crate) struct JournalMachine {
     appends: VecDeque<Append>,
     bundles: VecDeque<Bundle>,
     flight: Flight,
+    /// The store's last number as far as it was heard of.
+    store_head: u64,
     effects: VecDeque<JournalEffect>,
 }
 
@@ -109,6 +111,7 @@ impl JournalMachine {
             appends: VecDeque::new(),
             bundles: VecDeque::new(),
             flight: Flight::Idle,
+            store_head: 0,
             effects: VecDeque::new(),
         }
     }
@@ -166,14 +169,15 @@ impl JournalMachine {
     }
 
     /// Another writer appended to the store.
-    pub(crate) fn store_changed(&mut self, head: u64) {
-        // While a commit is in flight, its answer tells.
-        if matches!(self.flight, Flight::Idle) && head > self.journal.head() {
-            self.follow(None, 0);
-        }
+    pub(crate) fn store_changed(&mut self, head: u64, wall: WallTime) {
+        // What is under way ends with the news or with another look.
+        self.store_head = self.store_head.max(head);
+        self.advance(wall);
     }
 
     fn follow(&mut self, batch: Option<Batch>, attempts: u32) {
+        // News from before the reading is covered by it; what is heard while it goes on asks for another.
+        self.store_head = 0;
         self.flight = Flight::Following { batch, attempts };
         self.effects.push_back(JournalEffect::Follow { from: self.journal.head().saturating_add(1) });
     }
@@ -291,6 +295,8 @@ impl JournalMachine {
             self.settle(batch.bundles);
             if !self.bundles.is_empty() || self.appends.iter().any(|append| !append.drafts.is_empty()) {
                 self.advance(wall);
+            } else if self.store_head > self.journal.head() {
+                self.follow(None, 0);
             }
             return;
         }

@@ -74,7 +74,6 @@ impl<P: Platform> CommandLoop<P> {
                     Input::Loaded { journal, loaded: storage::load(&platform, journal, device).await }
                 };
                 self.task("load", load, Input::Loaded { journal, loaded: Err(task_failed()) });
-                self.watch_store(journal);
             }
             Effect::Unload { journal } => {
                 if let Some(follower) = self.followers.remove(&journal) {
@@ -148,14 +147,11 @@ impl<P: Platform> CommandLoop<P> {
         self.readers.insert(connection, handle);
     }
 
-    /// Tells the machine when somebody else appends to a journal's log.
-    pub(super) fn watch_store(&mut self, journal: JournalId) {
+    /// Tells the machine from now on when somebody appends to a journal's log behind this number.
+    pub(super) fn watch_store(&mut self, journal: JournalId, after: u64) {
         let (store, outside) = (self.platform.store().clone(), self.outside.clone());
         let watch = async move {
-            let mut after = match store.head(journal).await {
-                Ok(head) => head.number,
-                Err(_) => return,
-            };
+            let mut after = after;
             while let Ok(head) = store.changed(journal, after).await {
                 after = head.number;
                 send(&outside, Outside::Input(Input::StoreChanged { journal, head: after })).await;

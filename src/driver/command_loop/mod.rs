@@ -194,7 +194,12 @@ impl<P: Platform> CommandLoop<P> {
 
     fn handle(&mut self, outside: Outside) {
         match outside {
-            Outside::Input(input) => self.machine.handle(input, self.now()),
+            Outside::Input(input) => {
+                if let Input::Loaded { journal, loaded: Ok((loaded, _)) } = &input {
+                    self.watch_store(*journal, loaded.head());
+                }
+                self.machine.handle(input, self.now());
+            }
             Outside::Connected { connection, canonical, opened } => {
                 let binding = self.attach(connection, opened);
                 self.machine.handle(Input::Dialled { connection, canonical, binding }, self.now());

@@ -164,7 +164,7 @@ impl Machine {
                 }
             }),
             Input::StoreChanged { journal, head } => {
-                self.with_journal(journal, now, |machine| machine.store_changed(head));
+                self.with_journal(journal, now, |machine| machine.store_changed(head, wall));
             }
             Input::Dialled { connection, canonical, binding } => {
                 self.dialled(connection, canonical, binding, now);

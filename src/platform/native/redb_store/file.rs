@@ -84,6 +84,7 @@ pub(super) fn store_error(error: impl Into<redb::Error>) -> StoreError {
             | redb::Error::TypeDefinitionChanged { .. }
             | redb::Error::TableIsMultimap(_)
             | redb::Error::TableDoesNotExist(_)
+            | redb::Error::UnorderedKey
     );
     if damaged { StoreError::Damaged(text) } else { StoreError::Failed(text) }
 }
