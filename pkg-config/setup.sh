@@ -5,6 +5,9 @@
 #   pkg-config/setup.sh          native, then wasm
 #   pkg-config/setup.sh native   Rust, a C compiler, Python
 #   pkg-config/setup.sh wasm     a compiler for wasm32-unknown-unknown
+#   pkg-config/setup.sh web      what builds and tests for browsers: wasm-bindgen, wasm-pack,
+#                                the npm tools, Chromium
+#   pkg-config/setup.sh all      native, wasm and web
 #   pkg-config/setup.sh deny     cargo-deny, which `make check` needs
 #   pkg-config/setup.sh env      prints the exports that wasm builds need; to be eval'ed
 #
@@ -217,6 +220,71 @@ print_env() {
   printf 'export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=%q\n' "$(rust_lld)"
 }
 
+# ---- web -------------------------------------------------------------------------------
+
+# Builds a tool of the Cargo registry, unless this very version is there.
+cargo_tool() { # COMMAND CRATE VERSION DURATION OPTION…
+  local command=$1 crate=$2 version=$3 duration=$4 found advice
+  shift 4
+  found=$(version_of "$command")
+  if [ "$found" = "$version" ]; then return; fi
+  say "web: building $crate $version from crates.io (about $duration)${found:+, in place of $found}"
+  advice="cargo install $crate --version $version $*"
+  # A target folder of the caller's is neither its place nor to be filled with it.
+  attempt "$advice" env -u CARGO_TARGET_DIR cargo install "$crate" --version "$version" --force "$@"
+  found=$(version_of "$command")
+  [ "$found" = "$version" ] || die "$command is ${found:-not found} on the PATH, after $version was installed" \
+    "put ${CARGO_INSTALL_ROOT:-${CARGO_HOME:-$HOME/.cargo}}/bin first on the PATH"
+}
+
+# The version of a crate in Cargo.lock: the command line must be the library's very twin.
+locked() { # CRATE
+  awk -v name="name = \"$1\"" '$0 == name { getline; gsub(/[^0-9.]/, ""); print; exit }' "$here/../Cargo.lock"
+}
+
+npm_tools_fresh() {
+  cmp -s "$here/package-lock.json" "$here/node_modules/installed-by"
+}
+
+browser_version() { # COMMAND: the first number of `Chromium 156.0.1 built on …` or `ChromeDriver 156.0.1 (…)`
+  "$1" --version 2>/dev/null | grep -o '[0-9][0-9.]*' | head -n 1 || true
+}
+
+browser_ready() {
+  local chromium driver
+  chromium=$(browser_version chromium)
+  driver=$(browser_version chromedriver)
+  [ -n "$chromium" ] && [ "$chromium" = "$driver" ] && at_least "$chromium" "$(pinned CHROMIUM_MIN)"
+}
+
+setup_web() {
+  local found floor bindgen
+  floor=$(pinned NODE_MIN)
+  found=$(node --version 2>/dev/null | tr -d v || true)
+  { [ -n "$found" ] && at_least "$found" "$floor" && have npm; } ||
+    die "node $floor or later, with npm, is needed; found ${found:-none}" "install it from https://nodejs.org"
+
+  if ! browser_ready; then
+    say "web: installing Debian's Chromium and its driver (about 60 s)"
+    apt_install chromium chromium-driver
+    browser_ready || die "chromium is $(browser_version chromium), chromedriver $(browser_version chromedriver)" \
+      "both must be of one version, $(pinned CHROMIUM_MIN) or later, and on the PATH"
+  fi
+
+  if ! npm_tools_fresh; then
+    say "web: installing the npm tools of pkg-config/package-lock.json (about 30 s)"
+    attempt "cd pkg-config && npm ci" npm --prefix "$here" ci --no-audit --no-fund
+    cp "$here/package-lock.json" "$here/node_modules/installed-by"
+  fi
+
+  bindgen=$(locked wasm-bindgen)
+  [ -n "$bindgen" ] || die "no wasm-bindgen in Cargo.lock" "git checkout Cargo.lock"
+  # Without --locked: this crate's own lock file does not resolve.
+  cargo_tool wasm-bindgen wasm-bindgen-cli "$bindgen" "3 minutes"
+  cargo_tool wasm-pack wasm-pack "$(pinned WASM_PACK)" "2 minutes" --locked
+  say "web: ready, Chromium $(browser_version chromium), wasm-bindgen $bindgen, wasm-pack $(pinned WASM_PACK), node $found"
+}
+
 # ---- checks ----------------------------------------------------------------------------
 
 setup_deny() {
@@ -232,13 +300,19 @@ setup_deny() {
 
 # ---- what was asked for ----------------------------------------------------------------
 
-case ${1:-all} in
-  all)
+case ${1:-} in
+  '')
     setup_native
     setup_wasm
     ;;
+  all)
+    setup_native
+    setup_wasm
+    setup_web
+    ;;
   native) setup_native ;;
   wasm) setup_wasm ;;
+  web) setup_web ;;
   deny) setup_deny ;;
   env) print_env ;;
   *)

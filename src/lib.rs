@@ -1,4 +1,22 @@
-//! Isoroot: a portable sync core. (doc to come)
+//! Isoroot keeps journals of small immutable facts equal on every device, and proves it: two nodes are
+//! in sync exactly when their Merkle roots are equal.
+//!
+//! [`SyncNode`] is one journal on this device. It runs on a [`platform`]: a clock, a timer, entropy, a
+//! spawner, a [`Store`](platform::Store) and transports. The repository's README has an example.
+//!
+//! # Levels
+//!
+//! Lower ones know nothing of higher ones; `docs/ARCHITECTURE.md` says what each is for.
+//!
+//! | level | modules |
+//! | --- | --- |
+//! | 0 | `time` `ids` `limits` `error` `crypto` `codec` |
+//! | 1–4 | `fact` `merkle` `journal` `reconcile` |
+//! | 5–6 | `session` `service` |
+//! | 7–8 | `platform` `driver` (feature `driver`) |
+//! | 9 | `sim` `hub` `cli` (features of the same names) |
+//!
+//! The levels up to 6 are pure state machines; they are all that is built without features.
 
 #![deny(missing_docs, unreachable_pub, rust_2018_idioms)]
 #![forbid(unsafe_code)]
@@ -20,12 +38,16 @@
     )
 )]
 
+#[cfg(feature = "cli")]
+pub mod cli;
 mod codec;
 mod crypto;
 #[cfg(feature = "driver")]
 mod driver;
 mod error;
 mod fact;
+#[cfg(feature = "hub")]
+pub mod hub;
 mod ids;
 mod journal;
 pub mod limits;
@@ -69,3 +91,8 @@ pub use session::channel::SyncReport;
 pub use session::failure::PeerError;
 pub use session::message::MessageError;
 pub use time::{Instant, Now, WallTime};
+
+/// The README's code is compiled and run with the tests.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

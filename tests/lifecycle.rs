@@ -160,7 +160,7 @@ fn f14_a_task_that_does_not_end_is_aborted_after_two_seconds_and_named() {
         world.sleep(Duration::from_secs(1)).await;
         let began = world.now();
         let report = a.stop().await.unwrap();
-        assert_eq!(report.aborted, ["connection/write"]);
+        assert_eq!(report.aborted, ["connection/write", "connection/read"]);
         assert_eq!(world.now().since(began), Duration::from_secs(2));
         world.sleep(Duration::from_millis(1)).await;
         assert_eq!(world.timers(), 0, "the aborted task is really gone");

@@ -1,7 +1,7 @@
 //! The tasks of one connection: one reads frames for the command loop, one writes what it hands out.
 
 use async_channel::{Receiver, Sender};
-use futures::future::{Either, select};
+use futures::future::{AbortHandle, Either, select};
 
 use crate::driver::command_loop::Outside;
 use crate::limits::DRAIN;
@@ -13,8 +13,9 @@ use crate::session::failure::PeerError;
 pub(crate) enum Outgoing {
     /// Send this.
     Frame(Vec<u8>),
-    /// Close behind what came before, with this reason. Nothing follows.
-    Close(String),
+    /// Close behind what came before, with this reason, then end the reading task, whose half must
+    /// live as long as there is something to send. Nothing follows.
+    Close { reason: String, reader: Option<AbortHandle> },
 }
 
 /// Reads frames until the connection ends, no faster than the command loop takes them.
@@ -60,13 +61,17 @@ pub(crate) async fn write<T: Timer>(
                     return;
                 }
             }
-            Outgoing::Close(reason) => {
+            Outgoing::Close { reason, reader } => {
                 // A peer that does not read must not hold up the end.
                 let close = sender.close(&reason);
                 let limit = std::pin::pin!(timer.sleep(DRAIN));
                 match select(close, limit).await {
-                    Either::Left(_) | Either::Right(_) => return,
+                    Either::Left(_) | Either::Right(_) => {}
                 }
+                if let Some(reader) = reader {
+                    reader.abort();
+                }
+                return;
             }
         }
     }

@@ -3,11 +3,23 @@
 pub(crate) mod send;
 pub(crate) mod traits;
 pub(crate) mod waiters;
+#[cfg(any(
+    all(feature = "native", not(target_arch = "wasm32")),
+    all(feature = "web", target_arch = "wasm32")
+))]
+mod websocket_address;
+#[cfg(any(
+    all(feature = "native", not(target_arch = "wasm32")),
+    all(feature = "web", target_arch = "wasm32")
+))]
+mod websocket_reason;
 
 pub mod conformance;
 pub mod memory;
 #[cfg(all(feature = "native", not(target_arch = "wasm32")))]
 pub mod native;
+#[cfg(all(feature = "web", target_arch = "wasm32"))]
+pub mod web;
 
 pub use crate::error::{StoreError, TransportError};
 pub use crate::ids::Cursor;

@@ -61,7 +61,8 @@ pub trait Spawner: MaybeSend + MaybeSync + 'static {
 /// The sending half of a connection.
 pub trait FrameSender: MaybeSend + 'static {
     /// Sends one frame of at most [`FRAME_BYTES`](crate::limits::FRAME_BYTES); resolves when the
-    /// transport can take the next one, which is its back-pressure.
+    /// transport can take the next one, which is its back-pressure. A dropped future has sent the
+    /// frame whole or not at all.
     fn send(&mut self, frame: Vec<u8>) -> BoxFuture<'_, Result<(), TransportError>>;
 
     /// Says goodbye with a short reason, after everything that was sent. The connection is over then.
@@ -73,11 +74,14 @@ pub trait FrameReceiver: MaybeSend + 'static {
     /// The next frame in the order of sending, whole; nothing when the peer closed in good order.
     ///
     /// A frame over the limit is an error that comes before memory is taken for it. Dropping the
-    /// future loses no frame.
+    /// future loses no frame. After the end it stays at nothing.
     fn receive(&mut self) -> BoxFuture<'_, Result<Option<Vec<u8>>, TransportError>>;
 }
 
 /// An open connection: an ordered, reliable stream of frames each way.
+///
+/// Dropping either half ends it: what was sent before is delivered if it can be, and the other side
+/// then sees it broken. To part in good order, [`close`](FrameSender::close) first.
 pub struct Connection {
     /// The sending half.
     pub sender: Box<dyn FrameSender>,

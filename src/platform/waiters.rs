@@ -42,7 +42,10 @@ impl Waiters {
 
     /// Cancels everybody.
     #[cfg_attr(
-        any(not(feature = "native"), target_arch = "wasm32"),
+        not(any(
+            all(feature = "native", not(target_arch = "wasm32")),
+            all(feature = "web", target_arch = "wasm32")
+        )),
         expect(dead_code, reason = "a store in memory never closes")
     )]
     pub(crate) fn close(&mut self) {

@@ -33,11 +33,14 @@ impl<P: Platform> CommandLoop<P> {
                 }
             }
             Effect::Close { connection, reason } => {
-                if let Some(reader) = self.readers.remove(&connection) {
+                let reader = self.readers.remove(&connection);
+                let writer = self.writers.remove(&connection);
+                let close = Outgoing::Close { reason, reader: reader.clone() };
+                // Without a task that writes there is nothing to wait for.
+                if writer.is_none_or(|writer| writer.try_send(close).is_err())
+                    && let Some(reader) = reader
+                {
                     reader.abort();
-                }
-                if let Some(writer) = self.writers.remove(&connection) {
-                    drop(writer.try_send(Outgoing::Close(reason)));
                 }
             }
             Effect::Dial { connection, address } => self.dial(connection, address),

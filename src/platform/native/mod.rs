@@ -7,9 +7,10 @@ mod entropy;
 mod platform;
 mod redb_store;
 mod spawner;
+#[cfg(feature = "hub")]
+mod stop_signal;
 mod timer;
 mod websocket;
-mod websocket_address;
 mod websocket_halves;
 mod websocket_listener;
 mod websocket_stream;
@@ -25,6 +26,8 @@ pub use redb_store::RedbStore;
 pub use spawner::SmolSpawner;
 #[cfg(feature = "tokio")]
 pub use spawner::TokioSpawner;
+#[cfg(feature = "hub")]
+pub use stop_signal::StopSignal;
 pub use timer::IoTimer;
 pub use websocket::WebSocketTransport;
 pub use websocket_listener::WebSocketListener;

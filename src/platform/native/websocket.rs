@@ -13,7 +13,7 @@ use futures::future::FutureExt;
 use futures::select_biased;
 use futures::stream::FuturesUnordered;
 
-use super::websocket_address::{Host, Security, WebSocketAddress};
+use crate::platform::websocket_address::{Host, Security, WebSocketAddress};
 use super::websocket_halves::connection;
 use super::websocket_stream::{ByteStream, bounds};
 use crate::error::TransportError;
@@ -62,21 +62,15 @@ impl WebSocketTransport {
 
     /// The address taken apart, if it may be dialled.
     fn checked(&self, address: &str) -> Result<WebSocketAddress, TransportError> {
-        let parsed = WebSocketAddress::parse(address)?;
-        let refuse = |reason: &str| {
-            Err(TransportError::Address { address: address.to_owned(), reason: reason.to_owned() })
-        };
-        match parsed.security {
-            Security::Plain if !self.allow_plain && !parsed.host.is_loopback() => refuse(
-                "ws:// to another machine is neither secret nor safe from change: use wss://, or allow plain \
-                 connections where the network below is trusted",
-            ),
-            #[cfg(not(feature = "tls"))]
-            Security::Tls => refuse("wss:// needs the feature `tls`, which this build does not have"),
-            #[cfg(feature = "tls")]
-            Security::Tls => Ok(parsed),
-            Security::Plain => Ok(parsed),
+        let parsed = WebSocketAddress::checked(address, self.allow_plain)?;
+        #[cfg(not(feature = "tls"))]
+        if parsed.security == Security::Tls {
+            return Err(TransportError::Address {
+                address: address.to_owned(),
+                reason: "wss:// needs the feature `tls`, which this build does not have".to_owned(),
+            });
         }
+        Ok(parsed)
     }
 
     /// The addresses behind a host, in the order to be tried.

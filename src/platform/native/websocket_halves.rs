@@ -17,6 +17,7 @@ use crate::error::TransportError;
 use crate::limits::FRAME_BYTES;
 use crate::platform::send::BoxFuture;
 use crate::platform::traits::{Connection, FrameReceiver, FrameSender};
+use crate::platform::websocket_reason::shortened;
 
 /// How long closing waits for the peer to take what was sent and to say goodbye as well. Leaving at
 /// once would reset the connection if anything lies unread, and the peer could lose our last frames.
@@ -25,8 +26,6 @@ const CLOSE: Duration = Duration::from_secs(1);
 const TURN: u32 = 64;
 /// Pings and pongs in a row without a frame between them before the peer counts as hostile.
 const CONTROLS: u32 = 1_024;
-/// Bytes of a reason that a close message has room for (RFC 6455, 5.5 and 5.5.1).
-const REASON_BYTES: usize = 123;
 /// Close code: in good order (RFC 6455, 7.4.1).
 const NORMAL: u16 = 1_000;
 /// Close code: the peer sent what is against the rules here.
@@ -241,11 +240,6 @@ async fn goodbye<S: Socket>(shared: &Shared<S>, code: u16, reason: &str) -> Resu
     Ok(())
 }
 
-/// As much of `reason` as a close message has room for.
-fn shortened(reason: &str) -> &str {
-    reason.get(..reason.floor_char_boundary(REASON_BYTES)).unwrap_or_default()
-}
-
 /// The sending half. A `send` that is dropped has sent its frame whole or not at all.
 struct Sender<S>(Arc<Shared<S>>);
 
@@ -285,17 +279,5 @@ impl<S: Socket> FrameReceiver for Receiver<S> {
 impl<S> Drop for Receiver<S> {
     fn drop(&mut self) {
         self.0.dropped();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn d9_reasons_are_cut_at_a_character() {
-        assert_eq!(shortened("too slow"), "too slow");
-        assert_eq!(shortened(&"x".repeat(200)).len(), 123);
-        assert_eq!(shortened(&"é".repeat(100)).len(), 122);
     }
 }

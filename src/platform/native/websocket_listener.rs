@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
-use async_net::{AsyncToSocketAddrs, TcpListener, TcpStream};
+use async_net::{TcpListener, TcpStream};
 use futures::StreamExt;
 use futures::future::{AbortHandle, Either, FutureExt, abortable, select};
 use futures::select_biased;
@@ -41,11 +41,11 @@ pub struct WebSocketListener {
 }
 
 impl WebSocketListener {
-    /// Listens on `address`, for the path `/sync`.
+    /// Listens on `address`, such as `127.0.0.1:4000` or `localhost:0`, for the path `/sync`.
     ///
     /// # Errors
     /// What the system says: the address is in use, or not one of this machine, or not permitted.
-    pub async fn bind(address: impl AsyncToSocketAddrs) -> io::Result<Self> {
+    pub async fn bind(address: &str) -> io::Result<Self> {
         Ok(Self {
             tcp: TcpListener::bind(address).await?,
             rules: Arc::new(Rules { path: "/sync".to_owned(), origins: BTreeSet::new() }),

@@ -9,7 +9,7 @@ use futures_rustls::client::TlsStream;
 use futures_rustls::pki_types::{CertificateDer, IpAddr, ServerName};
 use futures_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
-use super::websocket_address::Host;
+use crate::platform::websocket_address::Host;
 
 /// What the transport needs to open TLS connections. Clones share what has been loaded.
 #[derive(Clone, Default)]

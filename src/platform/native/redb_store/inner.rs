@@ -80,6 +80,11 @@ impl Inner {
         self.with_index(|index| index.journals.get(&id).copied())
     }
 
+    /// All journals that have entries, with the number of each one's last.
+    pub(super) fn journals(&self) -> Vec<(JournalId, u64)> {
+        self.with_index(|index| index.journals.iter().map(|(id, journal)| (*id, journal.head)).collect())
+    }
+
     pub(super) fn head(&self, id: JournalId) -> Cursor {
         self.cursor(self.journal(id).map_or(0, |journal| journal.head))
     }

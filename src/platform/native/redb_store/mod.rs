@@ -147,6 +147,11 @@ impl RedbStore {
         self.handle.inner.store()
     }
 
+    /// The journals that have entries here, and how many each.
+    pub fn journals(&self) -> Vec<(JournalId, u64)> {
+        self.handle.inner.journals()
+    }
+
     /// Transactions committed since it was opened, for diagnosis: fewer than appends when those came
     /// together.
     pub fn commits(&self) -> u64 {

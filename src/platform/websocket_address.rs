@@ -1,4 +1,4 @@
-//! Reads and checks the addresses that the WebSocket transport dials.
+//! Reads and checks the addresses that the WebSocket transports dial, and which of them may go in the clear.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -84,6 +84,20 @@ impl WebSocketAddress {
             address: address.chars().take(ADDRESS_CHARACTERS).collect(),
             reason: reason.to_owned(),
         })
+    }
+
+    /// Takes `address` apart, and refuses `ws://` to other machines unless `allow_plain`.
+    pub(super) fn checked(address: &str, allow_plain: bool) -> Result<Self, TransportError> {
+        let parsed = Self::parse(address)?;
+        if parsed.security == Security::Plain && !allow_plain && !parsed.host.is_loopback() {
+            return Err(TransportError::Address {
+                address: address.to_owned(),
+                reason: "ws:// to another machine is neither secret nor safe from change: use wss://, or \
+                         allow plain connections where the network below is trusted"
+                    .to_owned(),
+            });
+        }
+        Ok(parsed)
     }
 
     fn read(address: &str) -> Result<Self, &'static str> {

@@ -1,0 +1,62 @@
+//! `isoroot log`: prints the facts.
+
+use futures::StreamExt;
+
+use crate::cli::args::LogArgs;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::json::to_json;
+use crate::cli::output::{Output, Record};
+use crate::cli::session::Session;
+use crate::cli::utc::utc;
+use crate::driver::facts::{FactRecord, Filter};
+
+pub(super) async fn run(args: LogArgs, output: &mut Output) -> Result<Exit, Failure> {
+    let session = Session::existing(&args.journal.store).await?;
+    let printed = print(&session, &args, output).await;
+    session.close().await;
+    printed
+}
+
+async fn print(session: &Session, args: &LogArgs, output: &mut Output) -> Result<Exit, Failure> {
+    let node = session.node(args.journal.journal).await?;
+    let mut facts = node.facts(filter(args.predicate.as_deref()));
+    while let Some(fact) = facts.next().await {
+        let fact = fact?;
+        output.line(|| record(&fact), || text(&fact))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn filter(predicate: Option<&str>) -> Filter {
+    match predicate.map(|predicate| (predicate, predicate.strip_suffix('*'))) {
+        None => Filter::All,
+        Some((_, Some(prefix))) => Filter::Prefix(prefix.to_owned()),
+        Some((predicate, None)) => Filter::Predicate(predicate.to_owned()),
+    }
+}
+
+fn record(found: &FactRecord) -> Record {
+    let fact = &found.fact;
+    let record = Record::new().text("predicate", &fact.predicate).json("value", to_json(&fact.value));
+    let record = match fact.timestamp {
+        Some(timestamp) => record.json("timestamp", timestamp),
+        None => record.json("timestamp", "null"),
+    };
+    let record = record.text_or_null("authority", fact.authority).text("entry", found.id.entry);
+    let record = record.json("index", found.id.index).json("number", found.number);
+    record.text("device", found.device).json("written", found.entry_timestamp)
+}
+
+fn text(found: &FactRecord) -> String {
+    let fact = &found.fact;
+    // On one line, whatever is in it.
+    let predicate = fact.predicate.replace(['\n', '\r'], "\u{fffd}");
+    let mut text = format!("{}  {predicate}  {}", utc(found.entry_timestamp), to_json(&fact.value));
+    if let Some(timestamp) = fact.timestamp {
+        text.push_str(&format!("  timestamp {timestamp}"));
+    }
+    if let Some(authority) = fact.authority {
+        text.push_str(&format!("  authority {authority}"));
+    }
+    text
+}

@@ -1,0 +1,26 @@
+//! The hub: WebSocket sync for any number of journals from one embedded store, with a health page.
+//!
+//! ```no_run
+//! # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+//! use isoroot::hub::{Hub, HubOptions};
+//!
+//! let hub = Hub::bind(HubOptions::new("127.0.0.1:8080".parse()?, "./isoroot-hub")).await?;
+//! println!("dial ws://{}/sync", hub.local_addr());
+//! hub.run(std::future::pending()).await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod access;
+mod error;
+mod names;
+mod options;
+mod origins;
+mod pages;
+mod server;
+mod socket;
+
+pub use access::{Access, ListError};
+pub use error::HubError;
+pub use options::HubOptions;
+pub use server::Hub;
