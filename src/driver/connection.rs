@@ -4,7 +4,7 @@ use async_channel::{Receiver, Sender};
 use futures::future::{AbortHandle, Either, select};
 
 use crate::driver::command_loop::Outside;
-use crate::limits::DRAIN;
+use crate::limits::{DEAD, DRAIN};
 use crate::platform::traits::{FrameReceiver, FrameSender, Timer};
 use crate::service::routing::{ConnectionId, Input};
 use crate::session::failure::PeerError;
@@ -52,9 +52,14 @@ pub(crate) async fn write<T: Timer>(
         match next {
             Outgoing::Frame(frame) => {
                 let bytes = frame.len();
-                let input = match sender.send(frame).await {
-                    Ok(()) => Input::Drained { connection, bytes },
-                    Err(error) => Input::Disconnected { connection, error: PeerError::from(error) },
+                // Nor may it hold this task for ever.
+                let limit = std::pin::pin!(timer.sleep(DEAD));
+                let input = match select(sender.send(frame), limit).await {
+                    Either::Left((Ok(()), _)) => Input::Drained { connection, bytes },
+                    Either::Left((Err(error), _)) => {
+                        Input::Disconnected { connection, error: PeerError::from(error) }
+                    }
+                    Either::Right(_) => Input::Disconnected { connection, error: PeerError::SlowReader },
                 };
                 let over = matches!(input, Input::Disconnected { .. });
                 if inbox.send(Outside::Input(input)).await.is_err() || over {

@@ -151,7 +151,7 @@ pub enum Durability {
     /// When it survives a power cut, as far as the system keeps its word about flushing.
     #[default]
     Strict,
-    /// When the system has it: a power cut may lose the last appends, never tear them.
+    /// When the store has it: a kill or a power cut may lose the last appends, never tear them.
     Relaxed,
 }
 
@@ -190,7 +190,8 @@ pub trait Store: Clone + MaybeSend + MaybeSync + 'static {
     /// The journal's last number, 0 if it has no entries or is unknown.
     fn head(&self, journal: JournalId) -> impl Future<Output = Result<Cursor, StoreError>> + MaybeSend;
 
-    /// Appends `entries` if the head's number is still `at`, as one atom. None to append is `Done`.
+    /// Appends `entries` if the head's number is still `at`, as one atom. None to append is `Done`,
+    /// whatever the head. Once polled it may happen, also if the future is dropped.
     fn append(
         &self,
         journal: JournalId,

@@ -201,8 +201,11 @@ impl<P: Platform> CommandLoop<P> {
                 self.machine.handle(input, self.now());
             }
             Outside::Connected { connection, canonical, opened } => {
-                let binding = self.attach(connection, opened);
-                self.machine.handle(Input::Dialled { connection, canonical, binding }, self.now());
+                // Else it was given up while this was on its way.
+                if self.readers.contains_key(&connection) {
+                    let binding = self.attach(connection, opened);
+                    self.machine.handle(Input::Dialled { connection, canonical, binding }, self.now());
+                }
             }
             Outside::Stopped(report) => {
                 if let Stopping::Yes { stops, starts } = std::mem::replace(&mut self.stopping, Stopping::No) {

@@ -15,6 +15,7 @@ use std::rc::Rc;
 use futures::channel::oneshot;
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::spawn_local;
 use web_sys::{IdbDatabase, IdbFactory, IdbOpenDbRequest, IdbVersionChangeEvent};
 
 use super::failure::Failure;
@@ -122,17 +123,25 @@ impl Database {
 /// A connection to the database of the store `name`, and its id. If there is none, one is made with the
 /// id `new`, where that is given.
 async fn connect(name: &str, new: Option<StoreId>) -> Result<(Connection, StoreId), StoreError> {
-    let refuse = |error: &JsValue| StoreError::Open { path: name.to_owned(), reason: says(error) };
-    let factory: IdbFactory = global("indexedDB")
-        .ok_or_else(|| refuse(&"there is no IndexedDB here".into()))?
-        .unchecked_into();
+    let (sender, answer) = oneshot::channel();
+    let owned = name.to_owned();
+    // A request to open cannot be taken back. If nobody waits any more, the connection is dropped, and
+    // closed with that, instead of being left open to hold up whoever wants to delete the database.
+    spawn_local(async move { drop(sender.send(connect_by(&owned, new).await)) });
+    answer.await.unwrap_or_else(|_| Err(refused(name, &"the task that opened it is gone".into())))
+}
+
+async fn connect_by(name: &str, new: Option<StoreId>) -> Result<(Connection, StoreId), StoreError> {
+    let refuse = |error: JsValue| refused(name, &error);
+    let factory = global("indexedDB").ok_or_else(|| refuse("there is no IndexedDB here".into()))?;
+    let factory: IdbFactory = factory.unchecked_into();
     let path = format!("isoroot:{name}");
-    let request = factory.open_with_u32(&path, FORMAT).map_err(|error| refuse(&error))?;
+    let request = factory.open_with_u32(&path, FORMAT).map_err(refuse)?;
     let database = match opened(&request, new).await {
         Ok(database) => database,
         Err(error) if error_name(&error) == "VersionError" => {
-            let request = factory.open(&path).map_err(|error| refuse(&error))?;
-            let newer = opened(&request, None).await.map_err(|error| refuse(&error))?;
+            let request = factory.open(&path).map_err(refuse)?;
+            let newer = opened(&request, None).await.map_err(refuse)?;
             let found = to_u64(newer.version());
             newer.close();
             return Err(StoreError::TooNew { found, known: FORMAT.into() });
@@ -140,14 +149,18 @@ async fn connect(name: &str, new: Option<StoreId>) -> Result<(Connection, StoreI
         Err(error) if new.is_none() && error_name(&error) == "AbortError" => {
             return Err(StoreError::Failed("its database has been deleted".to_owned()));
         }
-        Err(error) => return Err(refuse(&error)),
+        Err(error) => return Err(refuse(error)),
     };
     let connection = Connection::new(database);
     let id = identify(&connection.database).await.map_err(|failure| match failure {
         Failure::Store(error) => error,
-        Failure::Disconnected(reason) => StoreError::Open { path: name.to_owned(), reason },
+        Failure::Disconnected(reason) => refuse(reason.into()),
     })?;
     Ok((connection, id))
+}
+
+fn refused(name: &str, error: &JsValue) -> StoreError {
+    StoreError::Open { path: name.to_owned(), reason: says(error) }
 }
 
 /// Waits for the answer to a request to open. A new database is laid out, for a store of the id `new`;
@@ -160,7 +173,7 @@ async fn opened(request: &IdbOpenDbRequest, new: Option<StoreId>) -> Result<IdbD
         Listener::new(request, kind, move |_| {
             if let Some(sender) = sender.take() {
                 // Nobody listens where the future was dropped just now.
-                drop(sender.send(()));
+                let _: Result<(), ()> = sender.send(());
             }
         })
     };
@@ -178,29 +191,13 @@ async fn opened(request: &IdbOpenDbRequest, new: Option<StoreId>) -> Result<IdbD
             drop(transaction.abort());
         }
     });
-    let request = Opening { request, _listeners: [done("success"), done("error"), upgrade] };
+    let listeners = [done("success"), done("error"), upgrade];
     drop(answer.await);
-    request.result()
-}
-
-/// A request to open that is listened to.
-struct Opening<'a> {
-    request: &'a IdbOpenDbRequest,
-    _listeners: [Listener; 3],
-}
-
-impl Opening<'_> {
-    fn result(&self) -> Result<IdbDatabase, JsValue> {
-        match self.request.error()? {
-            Some(error) => Err(error.into()),
-            None => Ok(self.request.result()?.unchecked_into()),
-        }
+    drop(listeners);
+    match request.error()? {
+        Some(error) => Err(error.into()),
+        None => Ok(request.result()?.unchecked_into()),
     }
-}
-
-impl Drop for Opening<'_> {
-    /// A request that was given up may still be answered: nobody would close what it opens.
-    fn drop(&mut self) {}
 }
 
 /// Makes the object stores of a new database.
