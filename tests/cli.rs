@@ -293,7 +293,7 @@ async fn f5_standard_input_goes_batch_by_batch_and_says_how_far_it_came() {
 
     let broken = lines(0, 25) + "x\n" + &lines(26, 25);
     let run = folder.run_with(&["import", "-", "--batch", "10"], broken.as_bytes()).await.exits(1);
-    let run = run.says("line 26: not JSON").says("stopped at line 26; what is written goes up to line 20");
+    let run = run.says("line 26: not JSON").says("1 bad line: stopped; what is written goes up to line 20");
     assert_eq!(run.stdout, "imported 20 facts in 2 entries\n");
     let run =
         folder.run_with(&["import", "-", "--batch", "10", "--keep-going"], broken.as_bytes()).await.exits(1);
@@ -314,6 +314,26 @@ async fn f5_a_bad_line_ends_an_import_whose_input_stays_open() {
     assert_eq!(status.code(), Some(1));
     drop(stdin);
     assert_eq!(folder.root("isoroot.redb").await["facts"], 1);
+}
+
+#[tokio::test]
+async fn f5_an_import_that_is_interrupted_says_how_far_it_came() {
+    let folder = Folder::new();
+    folder.init("isoroot.redb").await;
+    let mut child = folder.command(&["import", "-", "--batch", "2"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // More than the pipe holds, so that some of it has been taken when all of it has been sent.
+    stdin.write_all(lines(0, 10_001).as_bytes()).await.unwrap();
+    let pid = child.id().unwrap().to_string();
+    let killed = tokio::process::Command::new("kill").args(["-INT", &pid]).status().await.unwrap();
+    assert!(killed.success());
+    let output = timeout(PATIENCE, child.wait_with_output()).await.unwrap().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("isoroot: interrupted"), "{said}");
+    let facts = folder.root("isoroot.redb").await["facts"].as_u64().unwrap();
+    assert!(facts.is_multiple_of(2) && said.contains(&format!("up to line {facts}\n")), "{facts}: {said}");
+    drop(stdin);
 }
 
 #[tokio::test]

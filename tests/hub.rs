@@ -381,6 +381,8 @@ async fn b7_a_hub_that_lists_journals_serves_no_others() {
     sync("a.redb").await.done();
     let run = sync("b.redb").await.exits(1);
     assert!(run.stderr.contains("NOT_SERVED"), "{run:#?}");
+    let watch = folder.start(&["sync", &hub.url, "--store", "b.redb", "--watch"]);
+    watch.end(PATIENCE).await.exits(1).says("not served here");
     assert_eq!(health(&hub.address).await["journals"], 1);
 }
 

@@ -5,20 +5,10 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::cli::help;
 use crate::fact::link::{Link, LinkError};
 use crate::ids::JournalId;
 use crate::limits::FACTS_PER_ENTRY;
-
-/// What every help closes with.
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  done
-  1  the answer is no: the roots differ, the peer refused, lines are bad
-  2  usage, or input that cannot be read
-  3  the store: not there, without a journal, in use, damaged, full
-  4  the network: nobody reached, port taken
-
-ISOROOT_LOG=info|debug|… shows what happens inside, on standard error.";
 
 /// Journals of small facts, equal on every device, proved by one Merkle root.
 #[derive(Debug, Parser)]
@@ -39,10 +29,10 @@ pub(super) struct Args {
 impl Args {
     /// Reads the arguments of this process.
     pub(super) fn read() -> Result<Self, clap::Error> {
-        let command = Self::command().after_help(EXIT_CODES).mut_subcommands(|command| {
+        let command = Self::command().after_help(help::EXIT_CODES).mut_subcommands(|command| {
             let own = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             let gap = if own.is_empty() { "" } else { "\n\n" };
-            command.after_help(format!("{own}{gap}{EXIT_CODES}"))
+            command.after_help(format!("{own}{gap}{}", help::EXIT_CODES))
         });
         Self::from_arg_matches(&command.try_get_matches()?)
     }
@@ -85,7 +75,7 @@ pub(super) struct JournalArgs {
 /// Makes the store too if it is not there, with a new key for this device. Everyone who has the link
 /// may read and write the journal.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "With --json: {\"journal\",\"link\",\"device\",\"store\"}")]
+#[command(after_help = help::INVITE)]
 pub(super) struct InitArgs {
     #[command(flatten)]
     pub(super) store: StoreArgs,
@@ -99,7 +89,7 @@ pub(super) struct InitArgs {
 ///
 /// The journal is empty here until the first sync. Everyone who has the link may read and write it.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "With --json: {\"journal\",\"link\",\"device\",\"store\"}")]
+#[command(after_help = help::INVITE)]
 pub(super) struct OpenArgs {
     /// The link, as `isoroot init` printed it
     #[arg(value_name = "LINK")]
@@ -115,15 +105,7 @@ pub(super) struct OpenArgs {
 /// nothing is written. Standard input (and a pipe) goes batch by batch: it stops at the first bad line,
 /// and says how far it came.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-A line: {\"predicate\":\"note/1/title\",\"value\":\"Milk\"}, optionally with \"timestamp\" (ms since 1970) \
-and \"authority\" (64 hex digits). Blank lines are passed over.
-A value is null, true or false, a number (an integer if it fits 64 bits, else a float), text, a list or \
-an object. What JSON lacks is an object with one key: {\"$bytes\":\"00ff\"} for bytes, \
-{\"$float\":\"nan\"|\"inf\"|\"-inf\"}, and {\"$map\":{…}} for an object whose only key begins with $.
-
-With --json: {\"line\",\"error\"} for each bad line listed, then {\"journal\",\"facts\",\"entries\",\
-\"bad_lines\",\"last_line\",\"duration_ms\"}")]
+#[command(after_help = help::IMPORT)]
 pub(super) struct ImportArgs {
     /// The file; - is standard input
     #[arg(value_name = "FILE")]
@@ -144,11 +126,7 @@ pub(super) struct ImportArgs {
 
 /// Append facts as one entry
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-A value is read as JSON (see `isoroot import --help`), and taken as text if it is none: 5 is a number, \
-\"5\" in quotes and milk are text.
-
-With --json: {\"journal\",\"entry\",\"number\",\"facts\"}")]
+#[command(after_help = help::APPEND)]
 pub(super) struct AppendArgs {
     /// Pairs of predicate and value, together one entry
     #[arg(value_names = ["PREDICATE", "VALUE"], num_args = 2.., required = true, allow_negative_numbers = true)]
@@ -164,10 +142,7 @@ pub(super) struct AppendArgs {
 
 /// Print the facts, in the order in which they came into this store
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-With --json: {\"predicate\",\"value\",\"timestamp\",\"authority\",\"entry\",\"index\",\"number\",\"device\",\
-\"written\"}; written is the entry's clock in microseconds since 1970, and the value is in the form that \
-`isoroot import` reads")]
+#[command(after_help = help::LOG)]
 pub(super) struct LogArgs {
     #[command(flatten)]
     pub(super) journal: JournalArgs,
@@ -179,7 +154,7 @@ pub(super) struct LogArgs {
 
 /// Print the Merkle root: two stores hold the same entries exactly when their roots are equal
 #[derive(Debug, clap::Args)]
-#[command(after_help = "With --json: {\"journal\",\"root\",\"entries\",\"facts\"}")]
+#[command(after_help = help::ROOT)]
 pub(super) struct RootArgs {
     #[command(flatten)]
     pub(super) journal: JournalArgs,
@@ -187,12 +162,7 @@ pub(super) struct RootArgs {
 
 /// Make a journal equal with that of a hub
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-With --json: {\"event\":\"synced\",\"peer\",\"journal\",\"entries_sent\",\"entries_received\",\"bytes_sent\",\
-\"bytes_received\",\"wire_sent\",\"wire_received\",\"refused\",\"rounds\",\"duration_ms\",\"root\",\"entries\",\"facts\"}; root is the one that both \
-sides have computed.
-With --watch also {\"event\":\"connected\",\"peer\",\"device\"}, {\"event\":\"disconnected\",\"peer\",\"error\",\
-\"message\"} and {\"event\":\"grew\",\"journal\",\"root\",\"entries\",\"facts\",\"new_facts\"}")]
+#[command(after_help = help::SYNC)]
 pub(super) struct SyncArgs {
     /// Address of the hub, such as ws://127.0.0.1:8080/sync; by default that of the journal's link
     #[arg(value_name = "URL")]
@@ -212,7 +182,7 @@ pub(super) struct SyncArgs {
 
 /// List the journals in a store
 #[derive(Debug, clap::Args)]
-#[command(after_help = "With --json: {\"journal\",\"entries\",\"hub\"} for each")]
+#[command(after_help = help::JOURNALS)]
 pub(super) struct JournalsArgs {
     #[command(flatten)]
     pub(super) store: StoreArgs,
@@ -224,9 +194,7 @@ pub(super) struct JournalsArgs {
 /// on standard output says that it listens, and where. There is no TLS: put a reverse proxy before it,
 /// or stay on loopback.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-With --json: {\"event\":\"listening\",\"url\",\"address\",\"names\",\"access\"} once it listens; access is open or \
-listed")]
+#[command(after_help = help::HUB)]
 pub(super) struct HubArgs {
     /// Address to listen on; with port 0 the system chooses one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080", value_parser = listen)]
@@ -257,7 +225,8 @@ pub(super) struct HubArgs {
     pub(super) origins: Vec<String>,
 
     /// Connections at once at most
-    #[arg(long, value_name = "N", default_value_t = 1_024, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 1_024,
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(super) connections: u32,
 }
 

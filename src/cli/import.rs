@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::Path;
 
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 
 use crate::cli::args::ImportArgs;
 use crate::cli::bad_lines::BadLines;
@@ -16,7 +16,7 @@ use crate::cli::progress::Progress;
 use crate::cli::session::Session;
 use crate::cli::writing::{Writing, Written};
 use crate::driver::node::SyncNode;
-use crate::platform::native::SystemClock;
+use crate::platform::native::{StopSignal, SystemClock};
 use crate::platform::traits::Clock;
 
 /// Where lines come from.
@@ -42,12 +42,35 @@ impl Input {
     }
 }
 
-/// How an import has ended, as far as it came.
-struct Ended {
+/// How far an import has come.
+#[derive(Default)]
+struct Came {
     written: Written,
     bad: BadLines,
-    /// Whether it went through to the end of the input.
-    complete: bool,
+}
+
+/// Where facts are read from: the input's name for errors, and what may end the reading early.
+struct Reading<'a> {
+    name: &'a str,
+    signal: StopSignal,
+}
+
+impl Reading<'_> {
+    fn failed(&self, error: &io::Error) -> Failure {
+        Failure::input(self.name, error)
+    }
+
+    /// The next lines, nothing at the end; an error also when the process is asked to end.
+    async fn next(
+        &mut self,
+        pieces: &mut (impl Stream<Item = io::Result<Parsed>> + Unpin),
+    ) -> Result<Option<Parsed>, Failure> {
+        tokio::select! {
+            biased;
+            () = self.signal.received() => Err(Failure::new(Exit::No, "INTERRUPTED", "interrupted")),
+            piece = pieces.next() => piece.transpose().map_err(|error| self.failed(&error)),
+        }
+    }
 }
 
 pub(super) async fn run(args: ImportArgs, output: &mut Output) -> Result<Exit, Failure> {
@@ -64,92 +87,100 @@ async fn import(
     input: Input,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let name = args.file.display().to_string();
-    let unreadable = |error: io::Error| Failure::input(&name, &error);
     let node = session.node(args.journal.journal).await?;
+    let name = args.file.display().to_string();
+    // From here on an interrupt ends it in good order.
+    let signal = StopSignal::listen().map_err(|error| Failure::system("signals", &error))?;
+    let mut reading = Reading { name: &name, signal };
     let started = SystemClock.monotonic();
-    let mut written = Written::default();
-    let ended = match input {
+    let mut came = Came::default();
+    let ended = transfer(&node, args, input, &mut reading, &mut came, output).await;
+
+    let seconds = SystemClock.monotonic().since(started).as_secs_f64();
+    let Came { written, bad } = came;
+    bad.show(output)?;
+    let record = || {
+        let record = Record::new().text("journal", node.journal()).json("facts", written.facts);
+        let record = record.json("entries", written.entries).json("bad_lines", bad.count());
+        record.json("last_line", written.last_line).json("duration_ms", format!("{:.3}", seconds * 1_000.0))
+    };
+    output.line(record, || imported(written))?;
+    match ended {
+        Ok(()) if bad.count() == 0 || args.keep_going => output.note(&rate(written, seconds)),
+        Ok(()) | Err(_) => output.note(&stopped(written, &bad)),
+    }
+    ended?;
+    Ok(if bad.count() == 0 { Exit::Done } else { Exit::No })
+}
+
+/// Reads and writes, unless a line is bad.
+async fn transfer(
+    node: &SyncNode,
+    args: &ImportArgs,
+    input: Input,
+    reading: &mut Reading<'_>,
+    came: &mut Came,
+    output: &Output,
+) -> Result<(), Failure> {
+    match input {
         Input::File(mut file, len) => {
-            let copy = file.try_clone().map_err(unreadable)?;
-            let bad = check(copy, len, output).await.map_err(unreadable)?;
+            let copy = file.try_clone().map_err(|error| reading.failed(&error))?;
+            let bad = check(copy, len, reading, output).await?;
             if bad.count() > 0 && !args.keep_going {
-                Ok(Ended { written, bad, complete: false })
-            } else {
-                file.rewind().map_err(unreadable)?;
-                let progress = Progress::bytes(output, "writing", len);
-                write(&node, args, file, false, &progress, &mut written).await
+                came.bad = bad;
+                return Ok(());
             }
+            file.rewind().map_err(|error| reading.failed(&error))?;
+            let progress = Progress::bytes(output, "writing", len);
+            write(node, args, (file, false), reading, &progress, came).await
         }
         Input::Stream(stream) => {
             let progress = Progress::spinner(output, "importing");
-            write(&node, args, stream, true, &progress, &mut written).await
-        }
-    };
-    let seconds = SystemClock.monotonic().since(started).as_secs_f64();
-    let summary = |written: Written, bad: u64| {
-        let record = Record::new().text("journal", node.journal()).json("facts", written.facts);
-        let record = record.json("entries", written.entries).json("bad_lines", bad);
-        record.json("last_line", written.last_line).json("duration_ms", format!("{:.3}", seconds * 1_000.0))
-    };
-    match ended {
-        Ok(Ended { written, bad, complete }) => {
-            bad.show(output)?;
-            output.line(|| summary(written, bad.count()), || imported(written))?;
-            if complete {
-                output.note(&rate(written, seconds));
-            } else {
-                output.note(&stopped(written, &bad));
-            }
-            Ok(if bad.count() == 0 { Exit::Done } else { Exit::No })
-        }
-        Err(failure) => {
-            output.line(|| summary(written, 0), || imported(written))?;
-            output.note(&format!("Stopped; what is written goes up to line {}.", written.last_line));
-            Err(failure)
+            write(node, args, (stream, true), reading, &progress, came).await
         }
     }
 }
 
 /// Reads a file through; its bad lines.
-async fn check(file: File, len: u64, output: &Output) -> io::Result<BadLines> {
+async fn check(
+    file: File,
+    len: u64,
+    reading: &mut Reading<'_>,
+    output: &Output,
+) -> Result<BadLines, Failure> {
     let progress = Progress::bytes(output, "checking", len);
     let mut bad = BadLines::default();
     let mut pieces = parsed(file, false);
-    while let Some(piece) = pieces.next().await {
-        let Parsed { bad: found, bytes, .. } = piece?;
-        bad.append(found);
-        progress.advance(bytes);
+    while let Some(piece) = reading.next(&mut pieces).await? {
+        bad.append(piece.bad);
+        progress.advance(piece.bytes);
     }
     Ok(bad)
 }
 
-/// Writes the facts of an input; `written` says how far it came, also when it fails. A stream goes on
-/// as lines come.
+/// Writes the facts of an input up to a bad line; those of a stream as lines come. What has been read
+/// when it fails is written all the same, and `came` says how far that goes.
 async fn write(
     node: &SyncNode,
     args: &ImportArgs,
-    input: impl Read + Send + 'static,
-    stream: bool,
+    (input, stream): (impl Read + Send + 'static, bool),
+    reading: &mut Reading<'_>,
     progress: &Progress,
-    written: &mut Written,
-) -> Result<Ended, Failure> {
+    came: &mut Came,
+) -> Result<(), Failure> {
     let mut batches = Batches::new(node.device(), usize::from(args.batch));
     let mut writing = Writing::new(node.clone());
-    let mut bad = BadLines::default();
+    let bad = &mut came.bad;
     let mut pieces = parsed(input, stream);
     let ended = async {
-        while let Some(piece) = pieces.next().await {
-            let name = || args.file.display().to_string();
-            let mut piece = piece.map_err(|error| Failure::input(&name(), &error))?;
+        while let Some(mut piece) = reading.next(&mut pieces).await? {
             if !args.keep_going
                 && let Some(first) = piece.bad.first_line()
             {
                 // The entry in which the bad line would be is not written either.
                 piece.facts.retain(|(line, _)| *line < first);
-                bad = piece.bad.first();
-                writing.add(batches.add(piece.facts)?).await?;
-                return Ok(false);
+                *bad = piece.bad.first();
+                return Ok(writing.add(batches.add(piece.facts)?).await?);
             }
             bad.append(piece.bad);
             writing.add(batches.add(piece.facts)?).await?;
@@ -160,15 +191,13 @@ async fn write(
                 progress.say(format!("importing: line {}", piece.last_line));
             }
         }
-        writing.add(batches.rest()?).await?;
-        Ok(true)
+        Ok::<_, Failure>(writing.add(batches.rest()?).await?)
     };
-    let ended: Result<bool, Failure> = ended.await;
+    let ended = ended.await;
     let finished = writing.finish().await;
-    *written = writing.written();
-    let complete = ended?;
-    finished?;
-    Ok(Ended { written: *written, bad, complete })
+    came.written = writing.written();
+    ended?;
+    Ok(finished?)
 }
 
 fn imported(written: Written) -> String {
@@ -184,13 +213,13 @@ fn rate(written: Written, seconds: f64) -> String {
 }
 
 fn stopped(written: Written, bad: &BadLines) -> String {
-    let lines = count(bad.count(), "bad line", "bad lines");
-    match (written.entries, bad.first_line()) {
-        (0, _) => format!("{lines}: nothing was written; --keep-going writes the good ones"),
-        (_, first) => format!(
-            "stopped at line {}; what is written goes up to line {}",
-            first.unwrap_or_default(),
-            written.last_line
-        ),
+    let lines = match bad.count() {
+        0 => String::new(),
+        bad => format!("{}: ", count(bad, "bad line", "bad lines")),
+    };
+    match written.entries {
+        0 if bad.count() > 0 => format!("{lines}nothing was written; --keep-going writes the good ones"),
+        0 => "nothing was written".to_owned(),
+        _ => format!("{lines}stopped; what is written goes up to line {}", written.last_line),
     }
 }

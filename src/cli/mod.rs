@@ -5,6 +5,7 @@ mod args;
 mod bad_lines;
 mod batches;
 mod exit;
+mod help;
 mod hub;
 mod import;
 mod init;
@@ -24,6 +25,7 @@ mod utc;
 mod watch;
 mod writing;
 
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use self::args::{Args, Command};
@@ -82,6 +84,6 @@ fn log_to_stderr(verbose: bool) {
         _ if verbose => "isoroot=info".to_owned(),
         _ => return,
     };
-    let lines = tracing_subscriber::fmt().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     lines.with_env_filter(tracing_subscriber::EnvFilter::new(filter)).init();
 }

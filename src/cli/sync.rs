@@ -25,7 +25,9 @@ async fn sync(session: &Session, args: &SyncArgs, output: &mut Output) -> Result
     let url = match &args.url {
         Some(url) => url.clone(),
         None => session.hub(node.journal()).await?.ok_or_else(|| {
-            Failure::usage("the journal's link named no hub: say with which address to sync, such as ws://HOST:PORT/sync")
+            Failure::usage(
+                "the journal's link named no hub: say with which to sync, such as ws://HOST:PORT/sync",
+            )
         })?,
     };
     node.add_peer(&url).await?;

@@ -11,8 +11,8 @@ use crate::error::{Code, Fault, StoreError};
 pub enum HubError {
     /// It would be open to others than this machine, which nobody has said is meant.
     #[error(
-        "a hub on {address} can be reached from other machines, and everyone who reaches an open hub may store \
-         there: list the journals with --journals FILE, or say that this is meant with --open --public"
+        "a hub on {address} can be reached from other machines, and everyone who reaches an open hub may \
+         store there: list the journals with --journals FILE, or say that this is meant with --open --public"
     )]
     NotLoopback {
         /// The address that it would listen on.

@@ -36,7 +36,8 @@ pub(super) fn router(pages: Pages) -> Router {
 async fn sync(State(pages): State<Arc<Pages>>, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
     if !pages.origins.admit(&parts.headers) {
-        tracing::warn!(name: "hub.origin_refused", origin = ?parts.headers.get(header::ORIGIN), "page turned away");
+        let origin = parts.headers.get(header::ORIGIN);
+        tracing::warn!(name: "hub.origin_refused", ?origin, "page turned away");
         return (StatusCode::FORBIDDEN, "Pages of this origin may not connect.\n").into_response();
     }
     if !asks_for_websocket(&parts.headers) {

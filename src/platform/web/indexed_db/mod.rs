@@ -245,10 +245,11 @@ impl Store for IndexedDbStore {
             let count = packs_for(left, seen, bytes);
             let packs = self.packs(journal, next, count).await?;
             for pack in packs.iter() {
-                let records = reader.records(&pack)?;
-                let overlap = |(number, _): &(u64, StoredRecord)| *number < next;
-                for (number, record) in records.into_iter().skip_while(overlap) {
-                    if number != next {
+                for (number, record) in reader.records(&pack)? {
+                    if number < next {
+                        continue;
+                    }
+                    if number > next {
                         return Err(reader.damaged(&format!("number {next} is missing")));
                     }
                     bytes = bytes.saturating_add(record.bytes.len());
@@ -318,8 +319,11 @@ impl Store for IndexedDbStore {
         while page.len() < max {
             let packs = self.packs(journal, next, ID_PACKS).await?;
             for pack in packs.iter() {
-                for (number, id) in reader.ids(&pack)?.into_iter().skip_while(|(number, _)| *number < next) {
-                    if number != next {
+                for (number, id) in reader.ids(&pack)? {
+                    if number < next {
+                        continue;
+                    }
+                    if number > next {
                         return Err(reader.damaged(&format!("number {next} is missing")));
                     }
                     page.push(id);

@@ -1,0 +1,59 @@
+//! What the helps say beyond commands and flags: the JSON of each command, and the exit codes.
+
+/// What every help closes with.
+pub(super) const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  the answer is no: the roots differ, the peer refused, lines are bad
+  2  usage, or input that cannot be read
+  3  the store: not there, without a journal, in use, damaged, full
+  4  the network: nobody reached, port taken
+
+ISOROOT_LOG=info|debug|… shows what happens inside, on standard error.";
+
+/// Of `init` and `open`.
+pub(super) const INVITE: &str = r#"With --json: {"journal","link","device","store"}"#;
+
+pub(super) const IMPORT: &str = concat!(
+    r#"A line: {"predicate":"note/1/title","value":"Milk"}, optionally with "timestamp" (ms since 1970) "#,
+    r#"and "authority" (64 hex digits). Blank lines are passed over."#,
+    "\n",
+    "A value is null, true or false, a number (an integer if it fits 64 bits, else a float), text, a list ",
+    r#"or an object. What JSON lacks is an object with one key: {"$bytes":"00ff"} for bytes, "#,
+    r#"{"$float":"nan"} (or "inf", "-inf"), and {"$map":{…}} for an object whose only key begins with $."#,
+    "\n\n",
+    r#"With --json: {"line","error"} for each bad line listed, then {"journal","facts","entries","#,
+    r#""bad_lines","last_line","duration_ms"}"#,
+);
+
+pub(super) const APPEND: &str = concat!(
+    "A value is read as JSON (see `isoroot import --help`), and taken as text if it is none: 5 is a number, ",
+    r#""5" in quotes and milk are text."#,
+    "\n\n",
+    r#"With --json: {"journal","entry","number","facts"}"#,
+);
+
+pub(super) const LOG: &str = concat!(
+    r#"With --json: {"predicate","value","timestamp","authority","entry","index","number","device","#,
+    r#""written"}; written is the entry's clock in microseconds since 1970, and the value is in the form "#,
+    "that `isoroot import` reads",
+);
+
+pub(super) const ROOT: &str = r#"With --json: {"journal","root","entries","facts"}"#;
+
+pub(super) const SYNC: &str = concat!(
+    r#"With --json: {"event":"synced","peer","journal","entries_sent","entries_received","bytes_sent","#,
+    r#""bytes_received","wire_sent","wire_received","refused","rounds","duration_ms","root","entries","#,
+    r#""facts"}; bytes are those of entries, wire those of all frames, and root is the one that both "#,
+    "sides have computed.\n",
+    r#"With --watch also {"event":"connected","peer","device"}, "#,
+    r#"{"event":"disconnected","peer","error","message"} and "#,
+    r#"{"event":"grew","journal","root","entries","facts","new_facts"}"#,
+);
+
+pub(super) const JOURNALS: &str = r#"With --json: {"journal","entries","hub"} for each"#;
+
+pub(super) const HUB: &str = concat!(
+    r#"With --json: {"event":"listening","url","address","names","access"} once it listens; "#,
+    r#"access is "open" or "listed""#,
+);
