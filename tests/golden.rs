@@ -1,5 +1,6 @@
 //! The formats do not move: every golden file is rebuilt from its inputs and compared byte by byte
-//! (C1, C2; F-53, F-54). `tests/golden/confirm.py` rebuilds the same files without this crate.
+//! (C1, C2, C4; F-53, F-54). `tests/golden/confirm.py` rebuilds the same files without this crate, and
+//! `tests/web/anywhere.rs` runs these very tests in browsers and Node (F-123).
 
 mod forge;
 
@@ -7,10 +8,13 @@ use std::collections::BTreeMap;
 
 use forge::{fact_bytes, key, value_bytes};
 use isoroot::{
-    AuthorityId, DeviceKey, Draft, Entry, EntryError, EntryId, Fact, Genesis, JournalId, Link,
+    AuthorityId, DeviceKey, Draft, Entry, EntryError, EntryId, Fact, Genesis, JournalId, Link, MerkleMap,
     UncheckedEntry, Value,
 };
 use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// What a moved byte means.
 const FINAL: &str = "these bytes are final: they are on disks and on the wire, and ids and signatures are made \
@@ -18,10 +22,21 @@ const FINAL: &str = "these bytes are final: they are on disks and on the wire, a
     a new version number in front of the fact, entry or genesis (see docs/FORMAT.md, Versions), read beside \
     this one, with golden files of its own; these stay as they are";
 
+/// The text of a golden file, compiled in, since in a browser there are no files.
+fn golden(file: &str) -> &'static str {
+    match file {
+        "values.json" => include_str!("golden/values.json"),
+        "facts.json" => include_str!("golden/facts.json"),
+        "genesis.json" => include_str!("golden/genesis.json"),
+        "entries.json" => include_str!("golden/entries.json"),
+        "zip215.json" => include_str!("golden/zip215.json"),
+        other => panic!("there is no golden file {other}"),
+    }
+}
+
 /// The cases of a golden file, by name.
 fn cases(file: &str) -> Vec<(String, Json)> {
-    let path = format!("{}/tests/golden/{file}", env!("CARGO_MANIFEST_DIR"));
-    let cases: Vec<Json> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let cases: Vec<Json> = serde_json::from_str(golden(file)).unwrap();
     assert!(!cases.is_empty());
     cases.into_iter().map(|case| (format!("{file}: {}", text(&case["name"])), case)).collect()
 }
@@ -162,4 +177,22 @@ fn c2_zip_215_verdicts() {
     }
     let batch = UncheckedEntry::check_all(&forge::journal(), records);
     assert_eq!(batch.iter().map(Result::is_ok).collect::<Vec<_>>(), verdicts);
+}
+
+/// How a root comes about is held by `tests/merkle.rs`; here it is the same on every platform.
+#[test]
+fn c4_roots() {
+    let golden: Json = serde_json::from_str(include_str!("golden/roots.json")).unwrap();
+    for case in golden["roots"].as_array().unwrap() {
+        let ids = match &case["ids"] {
+            Json::Array(ids) => ids.iter().map(|id| EntryId::from_bytes(unhex_32(id))).collect(),
+            count => {
+                let count: u32 = count["sha256_of_u32_be_up_to"].as_u64().unwrap().try_into().unwrap();
+                let id = |n: u32| EntryId::from_bytes(Sha256::digest(n.to_be_bytes()).into());
+                (0..count).map(id).collect()
+            }
+        };
+        let root = MerkleMap::from_ids(ids).root().to_string();
+        assert_eq!(root, text(&case["root"]), "{}: {FINAL}", case["name"]);
+    }
 }

@@ -89,6 +89,27 @@ fn f36_disjoint_journals_hold_the_union_after_one_sync() {
 }
 
 #[test]
+fn f36_over_the_pipe() {
+    let world = Simulation::new(1);
+    world.clone().run(async move {
+        let pipes = PipeNetwork::new();
+        let transport = || Arc::new(pipes.transport());
+        let a = node_with(&world, transport(), &store(&world)).await;
+        let b = node_with(&world, transport(), &store(&world)).await;
+        write(&a, &[1, 2, 3]).await;
+        write(&b, &[4, 1]).await;
+        b.start().await.unwrap();
+        let (listener, service) = (pipes.listen("b").unwrap(), b.service().clone());
+        world.spawn(async move { service.serve(listener).await });
+        a.add_peer("pipe:b").await.unwrap();
+        a.start().await.unwrap();
+        let report = a.sync().await.unwrap().remove(0).result.unwrap();
+        assert_eq!((report.entries_sent, report.entries_received, report.root.count), (3, 2, 5));
+        assert_eq!((a.root().await, b.root().await), (Ok(report.root), Ok(report.root)));
+    });
+}
+
+#[test]
 fn f38_equal_roots_are_a_success_in_one_round_trip_and_under_200_bytes() {
     let world = Simulation::new(2);
     let network = SimNetwork::new(&world, Duration::from_millis(5), Duration::from_millis(5));

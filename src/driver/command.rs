@@ -25,6 +25,12 @@ pub struct JournalStatus {
     pub facts: u64,
     /// Different predicates.
     pub predicates: u64,
+    /// Devices that have written.
+    pub devices: u64,
+    /// Entries that later ones of their device name, and that are not here: gaps.
+    pub missing: u64,
+    /// Devices whose entries fork: two stores with one key, or a restored backup.
+    pub forked: u64,
     /// The place behind its last entry in this store.
     pub cursor: Cursor,
 }

@@ -2,10 +2,11 @@
 //!
 //! Payload is not kept: what anything here decides on is ids, numbers and predicates.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::fact::entry::Entry;
 use crate::ids::{Cursor, DeviceId, EntryId, JournalId, StoreId};
+use crate::journal::chains::Chains;
 use crate::journal::index::Index;
 use crate::limits::{AFTER, AHEAD, SAFE_INTEGER};
 use crate::merkle::map::MerkleMap;
@@ -23,10 +24,7 @@ pub(crate) struct Journal {
     numbers: BTreeMap<EntryId, u64>,
     map: MerkleMap,
     index: Index,
-    /// Own entries that no own entry names as coming before it, with their timestamps.
-    own_heads: BTreeMap<EntryId, u64>,
-    /// Own entries that another own entry names, though they have not been seen here yet.
-    named_early: BTreeSet<EntryId>,
+    chains: Chains,
     /// Greatest timestamp of the visible entries.
     clock: u64,
 }
@@ -42,8 +40,7 @@ impl Journal {
             numbers: BTreeMap::new(),
             map: MerkleMap::new(),
             index: Index::default(),
-            own_heads: BTreeMap::new(),
-            named_early: BTreeSet::new(),
+            chains: Chains::default(),
             clock: 0,
         }
     }
@@ -64,23 +61,9 @@ impl Journal {
             if !is_ahead(entry.timestamp(), wall) {
                 self.clock = self.clock.max(entry.timestamp());
             }
-            if entry.device() == self.device {
-                self.chain(entry);
-            }
+            self.chains.insert(entry, |id| self.numbers.contains_key(id));
         }
         self.map.insert_all(fresh);
-    }
-
-    /// Keeps the ends of the own device's chain. Entries of one device may come in any order.
-    fn chain(&mut self, entry: &Entry) {
-        for before in entry.after() {
-            if self.own_heads.remove(before).is_none() && !self.contains(before) {
-                self.named_early.insert(*before);
-            }
-        }
-        if !self.named_early.remove(&entry.id()) {
-            self.own_heads.insert(entry.id(), entry.timestamp());
-        }
     }
 
     pub(crate) fn id(&self) -> JournalId {
@@ -113,6 +96,10 @@ impl Journal {
         &self.index
     }
 
+    pub(crate) fn chains(&self) -> &Chains {
+        &self.chains
+    }
+
     pub(crate) fn contains(&self, id: &EntryId) -> bool {
         self.numbers.contains_key(id)
     }
@@ -128,11 +115,9 @@ impl Journal {
 
     /// The next entry's place in the own device's chain and in time: its `after` and timestamp.
     pub(crate) fn next_link(&self, wall: WallTime) -> (Vec<EntryId>, u64) {
-        let mut heads: Vec<_> = self.own_heads.iter().map(|(id, timestamp)| (*timestamp, *id)).collect();
-        // Where there are more, the greatest by timestamp, then id.
-        heads.sort_unstable_by(|a, b| b.cmp(a));
-        heads.truncate(AFTER);
-        let mut after: Vec<_> = heads.into_iter().map(|(_, id)| id).collect();
+        // Where there are more, the latest.
+        let mut after = self.chains.ends(&self.device);
+        after.truncate(AFTER);
         after.sort_unstable();
         (after, next_timestamp(self.clock, wall))
     }
@@ -185,8 +170,30 @@ mod tests {
             }
             let (after, timestamp) = journal.next_link(WallTime::from_micros(2));
             assert_eq!((after, timestamp), (vec![all[3].id()], 5), "{order:?}");
-            assert!(journal.named_early.is_empty());
+            assert_eq!((journal.chains().missing(), journal.chains().forked()), (0, 0));
         }
+    }
+
+    #[test]
+    fn c2_gaps_and_forks_are_reported_and_block_nothing() {
+        let (own, other) = (DeviceKey::from_seed([1; 32]), DeviceKey::from_seed([2; 32]));
+        let wall = WallTime::from_micros(10);
+        let first = entry(&other, &[], 1);
+        let second = entry(&other, &[first.id()], 2);
+        let third = entry(&other, &[second.id()], 3);
+        let fork = entry(&other, &[first.id()], 4);
+        let mut journal = journal(&own);
+        let mut report = |entry: &Entry| {
+            journal.absorb(std::slice::from_ref(entry), wall);
+            (journal.chains().missing(), journal.chains().forked(), journal.root().count)
+        };
+        assert_eq!(report(&third), (1, 0, 1), "the second is missing");
+        assert_eq!(report(&first), (1, 1, 2), "and nothing joins first and third yet");
+        assert_eq!(report(&second), (0, 0, 3));
+        assert_eq!(report(&fork), (0, 1, 4));
+        assert_eq!(report(&fork), (0, 1, 4), "again changes nothing");
+        assert_eq!(journal.chains().devices(), 1);
+        assert_eq!(journal.next_link(wall), (vec![], 10), "the own chain is another");
     }
 
     #[test]

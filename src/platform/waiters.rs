@@ -43,7 +43,7 @@ impl Waiters {
     /// Cancels everybody.
     #[cfg_attr(
         any(not(feature = "native"), target_arch = "wasm32"),
-        expect(dead_code, reason = "stores in memory and in browsers are there as long as who waits")
+        allow(dead_code, reason = "stores in memory and in browsers are there as long as who waits")
     )]
     pub(crate) fn close(&mut self) {
         self.0.clear();

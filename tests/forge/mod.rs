@@ -4,6 +4,7 @@
 
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
+#[cfg(not(target_arch = "wasm32"))]
 pub mod arbitrary;
 
 use ed25519_zebra::SigningKey;

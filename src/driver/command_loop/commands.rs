@@ -106,6 +106,9 @@ impl<P: Platform> CommandLoop<P> {
             root: open.root(),
             facts: open.index().facts(),
             predicates: open.index().predicates() as u64,
+            devices: open.chains().devices() as u64,
+            missing: open.chains().missing(),
+            forked: open.chains().forked(),
             cursor: open.cursor(),
         })
     }

@@ -13,11 +13,11 @@ use futures::future::FutureExt;
 use futures::select_biased;
 use futures::stream::FuturesUnordered;
 
-use crate::platform::websocket_address::{Host, Security, WebSocketAddress};
 use super::websocket_halves::connection;
 use super::websocket_stream::{ByteStream, bounds};
 use crate::error::TransportError;
 use crate::platform::traits::{Connection, Transport};
+use crate::platform::websocket_address::{Host, Security, WebSocketAddress};
 
 /// How long one of a host's addresses is tried alone before the next is tried beside it (RFC 8305, 5).
 const STAGGER: Duration = Duration::from_millis(250);

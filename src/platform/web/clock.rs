@@ -13,8 +13,8 @@ use crate::time::{Instant, WallTime};
 
 thread_local! {
     static PERFORMANCE: Option<Performance> = global("performance").map(JsCast::unchecked_into);
-    /// The latest instant that was told.
-    static LATEST: Cell<u64> = const { Cell::new(0) };
+    /// What the source said last, and the milliseconds that had gone by here.
+    static LAST: Cell<(f64, f64)> = const { Cell::new((0.0, 0.0)) };
 }
 
 /// `performance.now()` and `Date.now()`. All of one page or worker agree.
@@ -25,12 +25,14 @@ thread_local! {
 pub struct WebClock;
 
 impl Clock for WebClock {
+    /// If the source goes back, this clock stands still for that moment and then goes on.
     fn monotonic(&self) -> Instant {
-        // Where there is no monotonic clock at all, the wall clock is kept from going back.
-        let millis = PERFORMANCE.with(|performance| performance.as_ref().map_or_else(Date::now, Performance::now));
-        let micros = LATEST.get().max(to_u64(millis * 1_000.0));
-        LATEST.set(micros);
-        Instant::from_micros(micros)
+        // Where there is no monotonic source at all, the wall clock has to do.
+        let now = PERFORMANCE.with(|source| source.as_ref().map_or_else(Date::now, Performance::now));
+        let (before, millis) = LAST.get();
+        let millis = millis + (now - before).max(0.0);
+        LAST.set((now, millis));
+        Instant::from_micros(to_u64(millis * 1_000.0))
     }
 
     /// A clock set outside the range of entry timestamps, 1970 to 2255, shows its nearest end.

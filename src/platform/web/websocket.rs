@@ -46,8 +46,7 @@ impl Transport for WebSocketTransport {
         let parsed = WebSocketAddress::checked(address, self.allow_plain)?;
         // Without path and query: a token may stand there, and errors end up in logs.
         let remote = parsed.canonical();
-        let unreachable =
-            |reason: String| TransportError::Unreachable { address: remote.clone(), reason };
+        let unreachable = |reason: String| TransportError::Unreachable { address: remote.clone(), reason };
         let socket = Half::dial(&parsed.request()).map_err(|error| unreachable(says(&error)))?;
         socket.opened().await.map_err(unreachable)?;
         Ok(socket.connection(remote))

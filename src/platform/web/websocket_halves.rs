@@ -270,7 +270,10 @@ impl FrameSender for Sender {
         Box::pin(async move {
             let Half(shared) = &self.0;
             if frame.len() > FRAME_BYTES {
-                return Err(TransportError::Broken(format!("a frame of {} bytes cannot be sent", frame.len())));
+                return Err(TransportError::Broken(format!(
+                    "a frame of {} bytes cannot be sent",
+                    frame.len()
+                )));
             }
             let mut look = LOOK;
             while !shared.room()? {

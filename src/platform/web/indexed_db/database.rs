@@ -93,7 +93,11 @@ impl Database {
             Err(Failure::Store(error)) => return Err(error),
             Err(Failure::Disconnected(reason)) => reason,
         };
-        tracing::warn!(store = self.name, reason = first, "the browser closed the database; opening it again");
+        tracing::warn!(
+            store = self.name,
+            reason = first,
+            "the browser closed the database; opening it again"
+        );
         self.connection.take();
         action(&self.connected().await?).await.map_err(|failure| match failure {
             Failure::Store(error) => error,
@@ -192,7 +196,8 @@ async fn opened(request: &IdbOpenDbRequest, new: Option<StoreId>) -> Result<IdbD
         }
     });
     let listeners = [done("success"), done("error"), upgrade];
-    drop(answer.await);
+    // The sender lives in the listeners: the answer comes.
+    let _: Result<(), oneshot::Canceled> = answer.await;
     drop(listeners);
     match request.error()? {
         Some(error) => Err(error.into()),

@@ -103,7 +103,8 @@ impl IndexedDbStore {
         requests: impl Fn(&IdbObjectStore) -> Result<Vec<IdbRequest>, JsValue>,
     ) -> Result<Vec<JsValue>, StoreError> {
         let read = async |database: &IdbDatabase| {
-            transaction::read(database, &[store], |transaction| requests(&transaction.object_store(store)?)).await
+            transaction::read(database, &[store], |transaction| requests(&transaction.object_store(store)?))
+                .await
         };
         self.inner.database.with(read).await
     }
@@ -111,7 +112,9 @@ impl IndexedDbStore {
     /// The pack that holds number `from` and those behind it, at most `count`.
     async fn packs(&self, journal: JournalId, from: u64, count: u32) -> Result<Array, StoreError> {
         let found = self
-            .ask(PACKS, |packs| Ok(vec![packs.get_all_with_key_and_limit(&range(journal, from)?.into(), count)?]))
+            .ask(PACKS, |packs| {
+                Ok(vec![packs.get_all_with_key_and_limit(&range(journal, from)?.into(), count)?])
+            })
             .await?;
         Ok(found.into_iter().next().map(JsCast::unchecked_into).unwrap_or_default())
     }
@@ -184,7 +187,10 @@ fn note_range(prefix: &str) -> Result<IdbKeyRange, JsValue> {
 fn packs_for(wanted: usize, packs: u32, bytes: usize) -> u32 {
     let seen = usize::try_from(packs.max(1)).unwrap_or(usize::MAX);
     let average = if packs == 0 { PACK_BYTES } else { (bytes / seen).max(1) };
-    u32::try_from(wanted.min(REQUEST_BYTES) / average).unwrap_or(u32::MAX).saturating_add(1).min(REQUEST_PACKS)
+    u32::try_from(wanted.min(REQUEST_BYTES) / average)
+        .unwrap_or(u32::MAX)
+        .saturating_add(1)
+        .min(REQUEST_PACKS)
 }
 
 impl Store for IndexedDbStore {
@@ -289,7 +295,8 @@ impl Store for IndexedDbStore {
             }
             let packs = self
                 .ask(PACKS, |packs| {
-                    let pack = |number: &u64| packs.get_all_with_key_and_limit(&range(journal, *number)?.into(), 1);
+                    let pack =
+                        |number: &u64| packs.get_all_with_key_and_limit(&range(journal, *number)?.into(), 1);
                     asked.iter().map(pack).collect()
                 })
                 .await?;

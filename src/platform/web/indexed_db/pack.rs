@@ -121,7 +121,11 @@ impl Reader {
             rest = others;
             records.push((number, StoredRecord { id, bytes: record.into() }));
         }
-        if rest.is_empty() { Ok(records) } else { Err(self.damaged("its records are longer than their lengths")) }
+        if rest.is_empty() {
+            Ok(records)
+        } else {
+            Err(self.damaged("its records are longer than their lengths"))
+        }
     }
 
     fn part<T: JsCast>(&self, pack: &JsValue, name: &JsValue) -> Result<T, StoreError> {

@@ -109,7 +109,8 @@ impl Running {
                 }
             })
         };
-        let listeners = [listen("complete", |_| Ok(())), listen("abort", |transaction| Err(end(transaction)))];
+        let listeners =
+            [listen("complete", |_| Ok(())), listen("abort", |transaction| Err(end(transaction)))];
         Self { transaction, outcome: RefCell::new(Some(outcome)), ended, _listeners: listeners }
     }
 

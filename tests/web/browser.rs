@@ -1,0 +1,2 @@
+//! x
+#![cfg(all(target_arch = "wasm32", feature = "web"))]
