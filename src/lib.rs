@@ -14,7 +14,7 @@
 //! | 1–4 | `fact` `merkle` `journal` `reconcile` |
 //! | 5–6 | `session` `service` |
 //! | 7–8 | `platform` `driver` (feature `driver`) |
-//! | 9 | `sim` `hub` `cli` (features of the same names) |
+//! | 9 | `sim` `hub` `cli` `bindings` (features of the same names) |
 //!
 //! The levels up to 6 are pure state machines; they are all that is built without features.
 
@@ -38,6 +38,8 @@
     )
 )]
 
+#[cfg(all(feature = "bindings", target_arch = "wasm32"))]
+pub mod bindings;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod codec;

@@ -11,7 +11,7 @@ use isoroot::platform::native::RedbStore;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
-use tool::{Folder, PATIENCE};
+use tool::{Folder, PATIENCE, signal};
 
 /// So many good lines, numbered from `from`.
 fn lines(from: u64, count: u64) -> String {
@@ -324,9 +324,7 @@ async fn f5_an_import_that_is_interrupted_says_how_far_it_came() {
     let mut stdin = child.stdin.take().unwrap();
     // More than the pipe holds, so that some of it has been taken when all of it has been sent.
     stdin.write_all(lines(0, 10_001).as_bytes()).await.unwrap();
-    let pid = child.id().unwrap().to_string();
-    let killed = tokio::process::Command::new("kill").args(["-INT", &pid]).status().await.unwrap();
-    assert!(killed.success());
+    signal(&child, "INT").await;
     let output = timeout(PATIENCE, child.wait_with_output()).await.unwrap().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");

@@ -1,5 +1,7 @@
 //! What the documents say in numbers and bytes is what the code does.
 
+#![cfg(not(target_arch = "wasm32"))]
+
 mod forge;
 
 use std::collections::BTreeMap;

@@ -1,6 +1,8 @@
 //! Facts and entries: they read back as they were written, the same bytes have the same id, and one
 //! entry gets one verdict, alone and in any batch (C1, C2; F-53, F-54).
 
+#![cfg(not(target_arch = "wasm32"))]
+
 mod forge;
 
 use forge::arbitrary::{self, SAFE};

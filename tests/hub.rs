@@ -485,6 +485,21 @@ async fn f4_a_hub_that_is_killed_and_started_again_loses_nothing_and_all_converg
 }
 
 #[tokio::test]
+async fn d9_saying_goodbye_takes_no_time() {
+    let folder = Folder::new();
+    folder.init("a.redb").await;
+    let hub = RunningHub::start(&folder, &[]).await;
+    let mut slow = 0;
+    for _ in 0..10 {
+        let began = tokio::time::Instant::now();
+        folder.run(&["sync", &hub.url, "--store", "a.redb"]).await.done();
+        // One that waits in vain for the other's goodbye waits for a second.
+        slow += usize::from(began.elapsed() >= Duration::from_secs(1));
+    }
+    assert!(slow <= 2, "{slow} of 10");
+}
+
+#[tokio::test]
 async fn f5_watching_a_hub_that_never_answers_ends_with_code_4() {
     let folder = Folder::new();
     folder.init("a.redb").await;

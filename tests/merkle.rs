@@ -1,5 +1,7 @@
 //! The Merkle map against golden roots and a naive second implementation (C4; F-52, F-55).
 
+#![cfg(not(target_arch = "wasm32"))]
+
 use std::collections::BTreeSet;
 
 use isoroot::{EntryId, Hash, MerkleMap, Node, Prefix, Root};

@@ -1,6 +1,8 @@
 //! The house rules that no compiler knows: which folder may use which, and what a file of `src` looks
 //! like. Each rule is shown bad samples, so that it is seen to refuse, and then all of `src`.
 
+#![cfg(not(target_arch = "wasm32"))]
+
 mod source;
 
 use source::{Named, Source};

@@ -129,7 +129,8 @@ pub(super) struct ImportArgs {
 #[command(after_help = help::APPEND)]
 pub(super) struct AppendArgs {
     /// Pairs of predicate and value, together one entry
-    #[arg(value_names = ["PREDICATE", "VALUE"], num_args = 2.., required = true, allow_negative_numbers = true)]
+    #[arg(value_names = ["PREDICATE", "VALUE"], num_args = 2.., required = true,
+        allow_negative_numbers = true)]
     pub(super) facts: Vec<String>,
 
     #[command(flatten)]

@@ -173,7 +173,17 @@ async fn write(
     let bad = &mut came.bad;
     let mut pieces = parsed(input, stream);
     let ended = async {
-        while let Some(mut piece) = reading.next(&mut pieces).await? {
+        loop {
+            let next = tokio::select! {
+                biased;
+                next = reading.next(&mut pieces) => next?,
+                settled = writing.settled(), if stream => {
+                    settled?;
+                    writing.send().await?;
+                    continue;
+                }
+            };
+            let Some(mut piece) = next else { break };
             if !args.keep_going
                 && let Some(first) = piece.bad.first_line()
             {
@@ -186,8 +196,11 @@ async fn write(
             writing.add(batches.add(piece.facts)?).await?;
             progress.advance(piece.bytes);
             if stream {
-                // The next line may be long in coming.
-                writing.send().await?;
+                // The next line may be long in coming. While there is something under way, its end will
+                // send what has been gathered meanwhile.
+                if writing.is_idle() {
+                    writing.send().await?;
+                }
                 progress.say(format!("importing: line {}", piece.last_line));
             }
         }

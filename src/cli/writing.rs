@@ -85,7 +85,7 @@ impl Writing {
             return Ok(());
         }
         while self.groups.len() >= UNDER_WAY {
-            self.settle().await?;
+            self.settled().await?;
         }
         let (node, drafts) = (self.node.clone(), std::mem::take(&mut self.drafts));
         self.bytes = 0;
@@ -101,20 +101,28 @@ impl Writing {
         Ok(())
     }
 
-    /// Waits for the oldest group.
-    async fn settle(&mut self) -> Result<(), NodeError> {
-        if let Some(Group { append, then }) = self.groups.pop_front() {
-            append.await?;
-            self.written = then;
+    /// Waits until the oldest group is durable; for ever if none is under way. Dropping it loses nothing.
+    pub(super) async fn settled(&mut self) -> Result<(), NodeError> {
+        match self.groups.front_mut() {
+            Some(oldest) => drop((&mut oldest.append).await?),
+            None => std::future::pending().await,
+        }
+        if let Some(oldest) = self.groups.pop_front() {
+            self.written = oldest.then;
         }
         Ok(())
+    }
+
+    /// Whether nothing is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.groups.is_empty()
     }
 
     /// Waits until everything that was taken is durable.
     pub(super) async fn finish(&mut self) -> Result<(), NodeError> {
         self.send().await?;
-        while !self.groups.is_empty() {
-            self.settle().await?;
+        while !self.is_idle() {
+            self.settled().await?;
         }
         Ok(())
     }

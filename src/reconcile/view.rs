@@ -91,3 +91,50 @@ impl View {
         journal.map().root_without(self.excluded(journal))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::crypto::sign::DeviceKey;
+    use crate::fact::entry::{Draft, Entry};
+    use crate::fact::genesis::Genesis;
+    use crate::fact::statement::Fact;
+    use crate::ids::StoreId;
+    use crate::merkle::map::MerkleMap;
+    use crate::time::WallTime;
+
+    fn entries(count: i64) -> Vec<Entry> {
+        let (key, journal) = (DeviceKey::from_seed([1; 32]), Genesis::named("view").journal());
+        let entry = |value| {
+            let draft = Draft::new(key.device(), &[Fact::new("p", value)]).unwrap();
+            draft.sign(&journal, &key, &[], 1)
+        };
+        (0..count).map(entry).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn d3_a_view_is_the_opening_and_what_was_found_whatever_comes_meanwhile(
+            at in 0usize..12, marks in prop::collection::vec((any::<bool>(), any::<bool>()), 24), steps in 1usize..6,
+        ) {
+            let (entries, wall) = (entries(24), WallTime::from_micros(1));
+            let (key, id) = (DeviceKey::from_seed([2; 32]), Genesis::named("view").journal());
+            let mut journal = Journal::new(id, StoreId::from_bytes([1; 16]), key.device());
+            journal.absorb(&entries[..at], wall);
+            let mut view = View::new(&journal);
+            for chunk in entries[at..].chunks(steps) {
+                journal.absorb(chunk, wall);
+                let numbers: Vec<u64> = (1..=journal.head()).collect();
+                let marked = |number: &u64| marks[*number as usize - 1];
+                numbers.iter().filter(|number| marked(number).0).for_each(|number| view.find(*number));
+                numbers.iter().filter(|number| marked(number).1).for_each(|number| view.refuse(*number));
+                let inside = |number: &u64| (*number <= at as u64 || marked(number).0) && !marked(number).1;
+                let ids = numbers.iter().filter(|number| inside(number)).filter_map(|n| journal.id_of(*n));
+                prop_assert_eq!(view.root(&journal), MerkleMap::from_ids(ids.collect()).root());
+                prop_assert!(numbers.iter().all(|number| view.contains(*number) == inside(number)));
+            }
+        }
+    }
+}

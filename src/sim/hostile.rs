@@ -11,7 +11,7 @@ use crate::fact::entry::{Draft, Entry};
 use crate::fact::genesis::Genesis;
 use crate::fact::statement::Fact;
 use crate::ids::{JournalId, StoreId};
-use crate::limits::{FRAME_BYTES, IDS_PER_ROUND};
+use crate::limits::{FRAME_BYTES, FRUITLESS_ROUNDS, IDS_PER_ROUND};
 use crate::merkle::subtree::Root;
 use crate::platform::memory::MemoryStore;
 use crate::platform::traits::{Connection, Transport};
@@ -237,6 +237,46 @@ fn d8_what_no_honest_peer_says_ends_the_connection() {
         attack(seed as u64, messages.into_iter().map(in_channel).collect(), code);
     }
     attack(100, vec![Message::Auth { signature: [0; 64] }.encode()], "UNEXPECTED_MESSAGE");
+}
+
+#[test]
+fn d4_a_sync_never_ends_as_equal_when_the_roots_are_not() {
+    let world = Simulation::new(1);
+    world.clone().run(async move {
+        let scene = Scene::new(&world).await;
+        let mut liar = scene.opened().await;
+        let mut roots = 0;
+        let last = loop {
+            // It neither wants nor gives anything, and says that its root is another.
+            liar.say(ChannelMessage::Want { ids: vec![], last: true }).await;
+            liar.say(ChannelMessage::Sent).await;
+            liar.say(ChannelMessage::Root(Root { count: 2, hash: [7; 32] })).await;
+            let answer = loop {
+                match liar.hear().await {
+                    Some(Message::Channel { message: ChannelMessage::Root(root), .. }) => {
+                        assert_eq!(root, scene.root);
+                        roots += 1;
+                        break None;
+                    }
+                    Some(Message::Channel {
+                        message: ChannelMessage::Sent | ChannelMessage::Upto { .. },
+                        ..
+                    }) => {}
+                    other => break other,
+                }
+            };
+            if answer.is_some() {
+                break answer;
+            }
+        };
+        assert!(matches!(&last, Some(Message::Goaway(reason)) if reason.code == "NO_PROGRESS"), "{last:?}");
+        assert_eq!(roots, 1 + FRUITLESS_ROUNDS);
+        assert_eq!(scene.verdict().await, PeerError::NoProgress);
+        while let Ok(event) = scene.events.try_recv() {
+            assert!(!matches!(event, Event::Synced { .. }));
+        }
+        scene.unharmed().await;
+    });
 }
 
 #[test]

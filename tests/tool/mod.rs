@@ -79,6 +79,14 @@ impl Folder {
     }
 }
 
+/// Sends a signal, such as `TERM`.
+pub async fn signal(child: &Child, name: &str) {
+    let pid = child.id().expect("it runs");
+    // The shell's own `kill`: not every machine has a program of that name.
+    let sent = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status().await.unwrap();
+    assert!(sent.success());
+}
+
 /// A run that has ended.
 #[derive(Debug)]
 pub struct Run {
@@ -167,9 +175,7 @@ impl Running {
     }
 
     pub async fn signal(&self, name: &str) {
-        let pid = self.child.id().unwrap().to_string();
-        let sent = Command::new("kill").args([&format!("-{name}"), &pid]).status().await.unwrap();
-        assert!(sent.success());
+        signal(&self.child, name).await;
     }
 
     /// Kills it, as SIGKILL does.

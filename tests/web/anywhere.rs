@@ -7,7 +7,9 @@
 mod golden;
 mod nodes;
 mod patch;
+mod story;
 mod time;
+mod timeouts;
 
 use isoroot::StoreId;
 use isoroot::platform::memory::{self, MemoryStore};
@@ -42,7 +44,7 @@ fn a11_random_bytes_fill_the_whole_and_never_repeat() {
 #[wasm_bindgen_test]
 async fn f1_tasks_run_and_computations_leave_them_their_turn() {
     let (sender, receiver) = futures::channel::oneshot::channel();
-    WebSpawner.spawn("test", Box::pin(async move { drop(sender.send(())) }));
+    WebSpawner.spawn("test", Box::pin(async move { sender.send(()).unwrap() }));
     let mut receiver = receiver;
     // The task was there first.
     let seen = WebSpawner.compute(move || receiver.try_recv()).await;

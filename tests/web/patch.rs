@@ -1,6 +1,8 @@
 //! Functions of JavaScript objects, replaced for a while.
 
-use js_sys::{Array, Function, Reflect};
+#![allow(dead_code, reason = "each test file uses its own part of this")]
+
+use js_sys::{Array, Function, Object, Reflect};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -24,7 +26,7 @@ impl Patch {
     ) -> Self {
         let name = JsValue::from_str(name);
         let original = Reflect::get(target, &name).unwrap();
-        let own = target.unchecked_ref::<js_sys::Object>().has_own_property(&name).then(|| original.clone());
+        let own = Object::has_own(target.unchecked_ref::<Object>(), &name).then(|| original.clone());
         let substitute = Closure::<Substitute>::new(move |original: JsValue, this, arguments| {
             substitute(original.unchecked_ref(), &this, &arguments)
         });
@@ -51,7 +53,7 @@ impl Drop for Patch {
     fn drop(&mut self) {
         match &self.own {
             Some(original) => Reflect::set(&self.target, &self.name, original).unwrap(),
-            None => Reflect::delete_property(self.target.unchecked_ref(), &self.name).unwrap(),
+            None => Reflect::delete_property(self.target.unchecked_ref::<Object>(), &self.name).unwrap(),
         };
     }
 }

@@ -278,6 +278,14 @@ impl<S: Socket> FrameReceiver for Receiver<S> {
 
 impl<S> Drop for Receiver<S> {
     fn drop(&mut self) {
-        self.0.dropped();
+        let mut state = self.0.lock();
+        match state.phase {
+            // What is left of it belongs to the sending half, which may be saying goodbye.
+            Phase::Over(_) => state.wake(),
+            Phase::Open => {
+                drop(state);
+                self.0.dropped();
+            }
+        }
     }
 }

@@ -125,9 +125,12 @@ impl ConnectionMachine {
         let acted = act(channel, journal, &mut effects);
         let ended = match acted {
             Ok(()) => channel.advance(journal, room, now, &mut effects),
-            Err(error) if error.fault() == Fault::Peer => return Err(error),
             Err(error) => Some(error),
         };
+        // What is the peer's fault ends the connection, with all its channels.
+        if let Some(error) = ended.as_ref().filter(|error| error.fault() == Fault::Peer) {
+            return Err(error.clone());
+        }
         self.carry_out(number, id, effects);
         if let Some(error) = ended {
             self.end_channel(number, error, true);

@@ -1,0 +1,105 @@
+//! Errors as plain objects: `{ code, message, fault, retryable, cause }`.
+
+use core::error::Error;
+
+use wasm_bindgen::JsValue;
+
+use crate::bindings::convert::ConvertError;
+use crate::bindings::object::{object, text};
+use crate::driver::error::NodeError;
+use crate::error::{Code, Fault, StoreError};
+use crate::fact::genesis::GenesisError;
+use crate::fact::link::LinkError;
+use crate::ids::ParseIdError;
+use crate::session::failure::PeerError;
+
+/// Why a call from JavaScript failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum CallError {
+    /// The node says so.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// A fact's parts can't be had from what was passed.
+    #[error("fact {index}: {part}: {error}")]
+    Fact {
+        /// Zero-based place of the fact.
+        index: u32,
+        /// Which of its parts.
+        part: &'static str,
+        /// What is wrong with it.
+        error: ConvertError,
+    },
+    /// A text that should be an id is none.
+    #[error(transparent)]
+    Id(#[from] ParseIdError),
+    /// A text that should be a link is none.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// Bytes that should be a genesis are none.
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
+    /// Another tab, or another node of this one, dials the peers of this journal and store.
+    #[error("another tab that shares the store dials its peers")]
+    OtherTab,
+}
+
+impl From<StoreError> for CallError {
+    fn from(error: StoreError) -> Self {
+        Self::Node(error.into())
+    }
+}
+
+impl CallError {
+    /// The node is closed.
+    pub(super) const CLOSED: Self = Self::Node(NodeError::Closed);
+
+    fn code(&self) -> Code {
+        match self {
+            Self::Node(error) => error.code(),
+            Self::Fact { .. } => Code::new("INVALID_FACTS"),
+            Self::Id(_) => Code::new("INVALID_ID"),
+            Self::Link(_) => Code::new("INVALID_LINK"),
+            Self::Genesis(_) => Code::new("INVALID_GENESIS"),
+            Self::OtherTab => Code::new("OTHER_TAB"),
+        }
+    }
+
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Node(error) => error.fault(),
+            Self::Fact { .. } | Self::Id(_) | Self::Link(_) | Self::Genesis(_) | Self::OtherTab => {
+                Fault::Caller
+            }
+        }
+    }
+}
+
+impl From<CallError> for JsValue {
+    fn from(error: CallError) -> Self {
+        describe(&error, error.code(), error.fault())
+    }
+}
+
+/// Why a peer failed.
+pub(super) fn peer_error(error: &PeerError) -> JsValue {
+    describe(error, error.code(), error.fault())
+}
+
+fn describe(error: &dyn Error, code: Code, fault: Fault) -> JsValue {
+    let busy = code == Code::new("STORE_IN_USE");
+    let fault_text = match fault {
+        Fault::Caller => "caller",
+        Fault::Peer => "peer",
+        Fault::Network => "network",
+        Fault::Store => "store",
+        Fault::Internal => "internal",
+    };
+    object(&[
+        ("code", text(code)),
+        ("message", text(error)),
+        ("fault", fault_text.into()),
+        // Whether the same call may succeed later without anybody having changed anything.
+        ("retryable", JsValue::from_bool(busy || fault == Fault::Network)),
+        ("cause", error.source().map_or(JsValue::UNDEFINED, text)),
+    ])
+}

@@ -1,0 +1,84 @@
+//! Events, peers, and reports of syncs as plain objects.
+
+use js_sys::Array;
+use wasm_bindgen::JsValue;
+
+use crate::bindings::error::peer_error;
+use crate::bindings::object::{number, object, optional, text};
+use crate::driver::command::PeerSync;
+use crate::service::event::Event;
+use crate::service::peers::{PeerInfo, PeerStatus};
+use crate::session::channel::SyncReport;
+
+/// `{ type, detail }`.
+pub(super) fn event(event: &Event) -> JsValue {
+    let (kind, detail) = match event {
+        Event::Started => ("started", JsValue::NULL),
+        Event::Stopped => ("stopped", JsValue::NULL),
+        Event::Connected { peer, device } => {
+            ("connected", object(&[("peer", text(peer)), ("device", text(device))]))
+        }
+        Event::Disconnected { peer, error } => {
+            ("disconnected", object(&[("peer", text(peer)), ("error", peer_error(error))]))
+        }
+        Event::Synced { peer, journal, report: done } => {
+            ("synced", object(&[("peer", text(peer)), ("journal", text(journal)), ("report", report(done))]))
+        }
+        Event::Grew { journal, head } => {
+            ("grew", object(&[("journal", text(journal)), ("number", number(*head))]))
+        }
+        Event::Lagged { count } => ("lagged", object(&[("missed", number(*count))])),
+    };
+    object(&[("type", kind.into()), ("detail", detail)])
+}
+
+/// Peers in the order in which they were added.
+pub(super) fn peers(peers: &[PeerInfo]) -> JsValue {
+    peers.iter().map(peer).collect::<Array>().into()
+}
+
+fn peer(peer: &PeerInfo) -> JsValue {
+    let (status, device) = match &peer.status {
+        PeerStatus::Idle => ("idle", None),
+        PeerStatus::Connecting => ("connecting", None),
+        PeerStatus::Connected(device) => ("connected", Some(*device)),
+        PeerStatus::BackingOff => ("waiting", None),
+    };
+    object(&[
+        ("address", text(&peer.address)),
+        ("status", status.into()),
+        ("device", optional(device.or(peer.device))),
+        ("failures", peer.failures.into()),
+        ("error", peer.last_error.as_ref().map_or(JsValue::NULL, peer_error)),
+    ])
+}
+
+/// How syncing went with each peer.
+pub(super) fn syncs(syncs: &[PeerSync]) -> JsValue {
+    syncs.iter().map(sync).collect::<Array>().into()
+}
+
+/// How syncing went with one: `{ peer, report, error }`, one of them null.
+pub(super) fn sync(sync: &PeerSync) -> JsValue {
+    let (done, error) = match &sync.result {
+        Ok(done) => (report(done), JsValue::NULL),
+        Err(error) => (JsValue::NULL, peer_error(error)),
+    };
+    object(&[("peer", text(&sync.peer)), ("report", done), ("error", error)])
+}
+
+fn report(report: &SyncReport) -> JsValue {
+    object(&[
+        ("entriesSent", number(report.entries_sent)),
+        ("entriesReceived", number(report.entries_received)),
+        ("bytesSent", number(report.bytes_sent)),
+        ("bytesReceived", number(report.bytes_received)),
+        ("wireSent", number(report.wire_sent)),
+        ("wireReceived", number(report.wire_received)),
+        ("refused", number(report.refused)),
+        ("rounds", report.rounds.into()),
+        ("milliseconds", JsValue::from_f64(report.duration.as_secs_f64() * 1_000.0)),
+        ("root", text(report.root)),
+        ("entries", number(report.root.count)),
+    ])
+}

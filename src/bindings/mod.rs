@@ -1,0 +1,21 @@
+//! What the npm package is made of: classes and functions for its TypeScript facade, which alone is public.
+//!
+//! Exported methods take `&self`, post to a node's mailbox and return a promise. No borrow is held while
+//! JavaScript runs, so any of them may be called from anywhere, also from inside an event listener. All
+//! ids are lower-case hex; errors are plain objects (see [`error`]), which the facade makes its own.
+
+mod convert;
+mod crash;
+mod dialling;
+mod error;
+mod events;
+mod facts;
+mod link;
+mod node;
+mod object;
+
+pub use crash::on_crash;
+#[cfg(feature = "bindings-test")]
+pub use crash::panic_on_purpose;
+pub use link::{format_link, parse_link};
+pub use node::Node;

@@ -1,0 +1,345 @@
+//! One node as JavaScript holds it.
+
+use core::cell::RefCell;
+use core::convert::Infallible;
+use core::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use async_channel::{Receiver, Sender};
+use futures::future::{AbortHandle, Abortable, Aborted, Either, select};
+use js_sys::{Array, Promise, Uint8Array};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen_futures::{future_to_promise, spawn_local};
+
+use crate::bindings::dialling::{Dialling, Dials};
+use crate::bindings::error::CallError;
+use crate::bindings::object::{number, object, text, whole};
+use crate::bindings::{events, facts, link};
+use crate::driver::error::NodeError;
+use crate::driver::node::SyncNode;
+use crate::fact::genesis::Genesis;
+use crate::ids::{JournalId, StoreId};
+use crate::platform::memory::{MemoryStore, PipeNetwork};
+use crate::platform::traits::{DynTransport, Entropy, Store};
+use crate::platform::web::{IndexedDbStore, WebEntropy, WebPlatform, WebSocketTransport};
+use crate::service::event::Event;
+
+/// Events of one batch.
+const BATCH: u32 = 256;
+
+thread_local! {
+    /// Names under which the nodes of this page reach each other as `pipe:NAME`.
+    static PIPES: PipeNetwork = PipeNetwork::new();
+}
+
+/// A node. After `close` every call fails with `CLOSED`.
+#[wasm_bindgen]
+pub struct Node {
+    journal: String,
+    device: String,
+    hub: Option<String>,
+    open: RefCell<Option<Rc<Open>>>,
+}
+
+/// What an open node is made of.
+struct Open {
+    node: SyncNode,
+    events: Receiver<Event>,
+    dialling: Dialling,
+    /// Tasks that accept connections by pipe.
+    pipes: RefCell<Vec<AbortHandle>>,
+    /// Nothing is ever sent: when it is closed, all who wait are told so.
+    closing: Sender<Infallible>,
+    closed: Receiver<Infallible>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        for pipe in self.pipes.take() {
+            pipe.abort();
+        }
+    }
+}
+
+/// What a journal is opened by.
+enum Beginning {
+    Genesis(Genesis),
+    Joined(JournalId),
+}
+
+#[wasm_bindgen]
+impl Node {
+    /// A node on a new journal, or on the one with this genesis or name if the store has it. The store is
+    /// kept in memory without a name, else in IndexedDB.
+    ///
+    /// `plain` allows `ws://` beyond this machine.
+    pub fn create(
+        store: Option<String>,
+        plain: bool,
+        genesis: Option<Uint8Array>,
+        name: Option<String>,
+    ) -> Promise {
+        let genesis = genesis.map(|genesis| genesis.to_vec());
+        future_to_promise(async move {
+            let genesis = match (genesis, name) {
+                (Some(genesis), _) => Genesis::from_bytes(&genesis).map_err(CallError::from)?,
+                (None, Some(name)) => Genesis::named(&name),
+                (None, None) => {
+                    let mut nonce = [0; 32];
+                    WebEntropy.fill(&mut nonce).map_err(|error| CallError::Node(error.into()))?;
+                    Genesis::open(nonce)
+                }
+            };
+            Ok(begin(store, plain, Beginning::Genesis(genesis), None).await?.into())
+        })
+    }
+
+    /// A node on the journal that a link or id names.
+    pub fn open(store: Option<String>, plain: bool, journal: String) -> Promise {
+        future_to_promise(async move {
+            let link = link::journal(&journal)?;
+            Ok(begin(store, plain, Beginning::Joined(link.journal), link.hub).await?.into())
+        })
+    }
+
+    /// The journal's id.
+    #[wasm_bindgen(getter)]
+    pub fn journal(&self) -> String {
+        self.journal.clone()
+    }
+
+    /// The device's id.
+    #[wasm_bindgen(getter)]
+    pub fn device(&self) -> String {
+        self.device.clone()
+    }
+
+    /// The hub that the link named, if any.
+    #[wasm_bindgen(getter)]
+    pub fn hub(&self) -> Option<String> {
+        self.hub.clone()
+    }
+
+    /// Starts to dial; of the tabs that share the store only one does.
+    pub fn start(&self) -> Promise {
+        self.call(async |open| {
+            open.dialling.start(open.node.clone()).await?;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
+    /// Ends all connections. Resolves to the names of tasks that had to be aborted.
+    pub fn stop(&self) -> Promise {
+        self.call(async |open| {
+            let report = open.dialling.stop(&open.node).await?;
+            Ok(report.aborted.into_iter().map(JsValue::from_str).collect::<Array>().into())
+        })
+    }
+
+    /// Whether the service runs here.
+    #[wasm_bindgen(js_name = isRunning)]
+    pub fn is_running(&self) -> Promise {
+        self.call(async |open| Ok(JsValue::from_bool(open.node.is_running().await?)))
+    }
+
+    /// Dials this address from now on. Resolves to whether it is new.
+    #[wasm_bindgen(js_name = addPeer)]
+    pub fn add_peer(&self, address: String) -> Promise {
+        self.call(async move |open| Ok(JsValue::from_bool(open.node.add_peer(&address).await?)))
+    }
+
+    /// No longer dials it. Resolves to whether it was there.
+    #[wasm_bindgen(js_name = removePeer)]
+    pub fn remove_peer(&self, address: String) -> Promise {
+        self.call(async move |open| Ok(JsValue::from_bool(open.node.remove_peer(&address).await?)))
+    }
+
+    /// The peers, in the order in which they were added.
+    pub fn peers(&self) -> Promise {
+        self.call(async |open| Ok(events::peers(&open.node.peers().await?)))
+    }
+
+    /// Takes connections under `pipe:NAME` from nodes of this page, until the node is closed.
+    pub fn listen(&self, name: String) -> Promise {
+        self.call(async move |open| {
+            let listener = PIPES.with(|pipes| pipes.listen(&name)).map_err(NodeError::from)?;
+            let (handle, registration) = AbortHandle::new_pair();
+            let service = open.node.service().clone();
+            let serve = Abortable::new(async move { service.serve(listener).await }, registration);
+            spawn_local(async move {
+                // That it was aborted is nobody's news.
+                let _: Result<(), Aborted> = serve.await;
+            });
+            open.pipes.borrow_mut().push(handle);
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
+    /// Appends an array of facts as one entry.
+    pub fn append(&self, given: &Array) -> Promise {
+        let drafted = self.opened().and_then(|open| facts::draft(open.node.device(), given));
+        self.call(async move |open| {
+            let appended = open.node.append_all(vec![drafted?]).await?;
+            let entry = appended.first().ok_or(NodeError::Closed)?;
+            Ok(object(&[("id", text(entry.id)), ("number", number(entry.number))]))
+        })
+    }
+
+    /// Appends an entry for each array of facts.
+    #[wasm_bindgen(js_name = appendAll)]
+    pub fn append_all(&self, given: &Array) -> Promise {
+        let drafted = self.opened().and_then(|open| facts::drafts(open.node.device(), given));
+        self.call(async move |open| {
+            let appended = open.node.append_all(drafted?).await?;
+            let entry = |entry: &crate::driver::node::Appended| {
+                object(&[("id", text(entry.id)), ("number", number(entry.number))])
+            };
+            Ok(appended.iter().map(entry).collect::<Array>().into())
+        })
+    }
+
+    /// A page of facts: of at most `limit` entries numbered beyond `after`.
+    pub fn page(&self, predicate: Option<String>, prefix: Option<String>, after: f64, limit: u32) -> Promise {
+        let filter = facts::filter(predicate, prefix);
+        self.call(async move |open| {
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            Ok(facts::page(&open.node.page(filter, whole(after), limit).await?))
+        })
+    }
+
+    /// The entry of this id, or null.
+    pub fn get(&self, entry: String) -> Promise {
+        self.call(async move |open| {
+            let found = open.node.get(entry.parse()?).await?;
+            found.as_ref().map_or(Ok(JsValue::NULL), facts::entry)
+        })
+    }
+
+    /// Root, counts, place in the store, and who dials.
+    pub fn status(&self) -> Promise {
+        self.call(async |open| {
+            let status = open.node.status().await?;
+            Ok(object(&[
+                ("root", text(status.root)),
+                ("entries", number(status.root.count)),
+                ("facts", number(status.facts)),
+                ("predicates", number(status.predicates)),
+                ("store", text(status.cursor.store)),
+                ("number", number(status.cursor.number)),
+                ("connections", number(open.node.service().connections().await? as u64)),
+                ("dials", open.dialling.dials().as_str().into()),
+            ]))
+        })
+    }
+
+    /// Syncs with these peers now, without any with all of them. How it went with each.
+    pub fn sync(&self, peers: Option<Vec<String>>) -> Promise {
+        self.call(async move |open| {
+            if open.dialling.dials() == Dials::Elsewhere {
+                return Err(CallError::OtherTab);
+            }
+            let syncs = match peers {
+                None => open.node.sync().await?,
+                Some(peers) => {
+                    let each = peers.iter().map(|peer| open.node.sync_with(peer));
+                    futures::future::join_all(each).await.into_iter().collect::<Result<_, _>>()?
+                }
+            };
+            Ok(events::syncs(&syncs))
+        })
+    }
+
+    /// The next events, at least one.
+    pub fn events(&self) -> Promise {
+        self.call(async |open| {
+            let batch = Array::new();
+            batch.push(&events::event(&open.events.recv().await.map_err(|_| CallError::CLOSED)?));
+            while batch.length() < BATCH
+                && let Ok(next) = open.events.try_recv()
+            {
+                batch.push(&events::event(&next));
+            }
+            Ok(batch.into())
+        })
+    }
+
+    /// Asks the browser not to delete what is stored here; whether it agrees.
+    pub fn persist(&self) -> Promise {
+        self.call(async |_| Ok(JsValue::from_bool(IndexedDbStore::persist().await)))
+    }
+
+    /// Stops, and ends every call that still waits with `CLOSED`. Closing what is closed changes nothing.
+    pub fn close(&self) -> Promise {
+        let open = self.open.take();
+        future_to_promise(async move {
+            let Some(open) = open else { return Ok(JsValue::UNDEFINED) };
+            let stopped = open.dialling.stop(&open.node).await;
+            open.closing.close();
+            stopped.map(|_| JsValue::UNDEFINED).map_err(|error| CallError::from(error).into())
+        })
+    }
+
+    fn opened(&self) -> Result<Rc<Open>, CallError> {
+        self.open.borrow().clone().ok_or(CallError::CLOSED)
+    }
+
+    /// Does something with the open node; ends with `CLOSED` as soon as that is closed.
+    fn call(&self, work: impl AsyncFnOnce(&Open) -> Result<JsValue, CallError> + 'static) -> Promise {
+        let open = self.opened();
+        future_to_promise(async move {
+            let open = open?;
+            let closed = open.closed.clone();
+            let outcome = match select(pin!(work(&open)), pin!(closed.recv())).await {
+                Either::Left((outcome, _)) => outcome,
+                Either::Right(_) => Err(CallError::CLOSED),
+            };
+            Ok(outcome?)
+        })
+    }
+}
+
+/// Opens the store and the journal in it.
+async fn begin(
+    store: Option<String>,
+    plain: bool,
+    beginning: Beginning,
+    hub: Option<String>,
+) -> Result<Node, CallError> {
+    let node = match &store {
+        None => {
+            let mut id = [0; 16];
+            WebEntropy.fill(&mut id).map_err(NodeError::from)?;
+            begin_on(MemoryStore::new(StoreId::from_bytes(id)), plain, beginning).await?
+        }
+        Some(name) => begin_on(IndexedDbStore::open(name).await?, plain, beginning).await?,
+    };
+    let (closing, closed) = async_channel::bounded(1);
+    let lock = store.map(|store| format!("{store}/{}", node.journal()));
+    Ok(Node {
+        journal: node.journal().to_string(),
+        device: node.device().to_string(),
+        hub,
+        open: RefCell::new(Some(Rc::new(Open {
+            events: node.events().await?,
+            dialling: Dialling::new(lock),
+            pipes: RefCell::default(),
+            closing,
+            closed,
+            node,
+        }))),
+    })
+}
+
+async fn begin_on(store: impl Store, plain: bool, beginning: Beginning) -> Result<SyncNode, NodeError> {
+    let pipes = PIPES.with(PipeNetwork::transport);
+    let sockets = WebSocketTransport::new().allow_plain(plain);
+    #[expect(clippy::arc_with_non_send_sync, reason = "threads share it natively, where there are any")]
+    let transports: Vec<Arc<dyn DynTransport>> = vec![Arc::new(sockets), Arc::new(pipes)];
+    let platform = WebPlatform::new(store, transports);
+    match beginning {
+        Beginning::Genesis(genesis) => SyncNode::create(platform, &genesis).await,
+        Beginning::Joined(journal) => SyncNode::open(platform, journal).await,
+    }
+}
