@@ -107,11 +107,11 @@ impl Dialling {
             waiting.abort();
         }
         self.state.here.set(false);
+        // Passed on only when nothing is dialled any more, so that two never dial at once. A start that
+        // comes meanwhile asks for it anew.
+        let held = self.state.held.take();
         let stopped = node.stop().await;
-        // Only now, so that two never dial at once. A start that came meanwhile asks anew.
-        if self.dials() == Dials::Nobody {
-            drop(self.state.held.take());
-        }
+        drop(held);
         stopped
     }
 }

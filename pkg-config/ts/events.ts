@@ -1,0 +1,58 @@
+// What a node tells those who listen, typed.
+
+import type { IsorootError } from "./errors.js";
+import type { DeviceId, JournalId, Root } from "./ids.js";
+
+/** What a sync did. */
+export interface SyncReport {
+  readonly entriesSent: number;
+  readonly entriesReceived: number;
+  /** Bytes of the entries. */
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  /** Bytes of all that was sent about this journal. */
+  readonly wireSent: number;
+  readonly wireReceived: number;
+  /** Entries that either side refused: the journals are equal but for these. */
+  readonly refused: number;
+  /** Rounds of comparing; 0 if the roots were equal from the start. */
+  readonly rounds: number;
+  readonly milliseconds: number;
+  /** The root that both sides have. */
+  readonly root: Root;
+  readonly entries: number;
+}
+
+/** An event of a node; `detail` says more. */
+export class SyncNodeEvent<Type extends string, Detail> extends Event {
+  declare readonly type: Type;
+  readonly detail: Detail;
+
+  constructor(type: Type, detail: Detail) {
+    super(type);
+    this.detail = detail;
+  }
+}
+
+/** The events of a node by their type. */
+export interface SyncNodeEventMap {
+  /** The node was started. */
+  started: SyncNodeEvent<"started", null>;
+  /** The node was stopped. */
+  stopped: SyncNodeEvent<"stopped", null>;
+  /** A connection is open, and both sides have proved who they are. */
+  connected: SyncNodeEvent<"connected", { readonly peer: string; readonly device: DeviceId }>;
+  /** A connection ended, or could not be made. */
+  disconnected: SyncNodeEvent<"disconnected", { readonly peer: string; readonly error: IsorootError }>;
+  /** A sync ended with equal roots. */
+  synced: SyncNodeEvent<
+    "synced",
+    { readonly peer: string; readonly journal: JournalId; readonly report: SyncReport }
+  >;
+  /** The journal has new entries, own ones or others'; `number` is the last one's place here. */
+  grew: SyncNodeEvent<"grew", { readonly journal: JournalId; readonly number: number }>;
+  /** Listeners were too slow: so many events are gone. */
+  lagged: SyncNodeEvent<"lagged", { readonly missed: number }>;
+  /** Isoroot itself has failed. Open the journal again: what was acknowledged is in the store. */
+  crashed: SyncNodeEvent<"crashed", { readonly error: IsorootError }>;
+}

@@ -1,0 +1,33 @@
+// Isoroot for JavaScript: journals of small facts, equal on every device, proved by one Merkle root.
+
+export { IsorootError, type Fault } from "./errors.js";
+export { SyncNodeEvent, type SyncNodeEventMap, type SyncReport } from "./events.js";
+export type { Entry, Fact, FactRecord, FactsOptions, FactValue } from "./facts.js";
+export {
+  authorityId,
+  bytes,
+  deviceId,
+  entryId,
+  journalId,
+  type AuthorityId,
+  type DeviceId,
+  type EntryId,
+  type FactId,
+  type Hex,
+  type JournalId,
+  type Root,
+  type StoreId,
+} from "./ids.js";
+export {
+  SyncNode,
+  type Appended,
+  type CreateOptions,
+  type NodeOptions,
+  type OpenOptions,
+  type PeerInfo,
+  type PeerSync,
+  type State,
+  type Status,
+  type SyncNodeListener,
+} from "./node.js";
+export type { WaitOptions } from "./wait.js";

@@ -1,0 +1,392 @@
+// A node: one journal on this device, kept equal with its peers while started.
+
+import { fromPlain, IsorootError, type PlainError } from "./errors.js";
+import { SyncNodeEvent, type SyncNodeEventMap, type SyncReport } from "./events.js";
+import { type Entry, type Fact, FactIterator, type FactRecord, type FactsOptions, type Page } from "./facts.js";
+import type { DeviceId, EntryId, JournalId, Root, StoreId } from "./ids.js";
+import { type Instance, load } from "./load.js";
+import type { RawEvent, RawNode } from "./raw.js";
+import { aborted, TIMEOUT, type WaitOptions, within } from "./wait.js";
+
+/** How a node stands. It can be used in all states but `closed` and `crashed`; it dials while `running`. */
+export type State = "stopped" | "starting" | "running" | "stopping" | "closed" | "crashed";
+
+/** Where a node keeps its journal, and whom it dials. */
+export interface NodeOptions extends WaitOptions {
+  /**
+   * `"memory"`, the default, or the name of a store in IndexedDB, which outlives the page and may be shared
+   * by tabs, workers and journals of an origin.
+   */
+  store?: string;
+  /** Addresses to dial once started, such as `wss://hub.example/sync`, or `pipe:NAME` within the page. */
+  peers?: readonly string[];
+  /** Whether to dial `ws://` beyond this machine, where nothing that passes is secret or safe from change. */
+  allowPlain?: boolean;
+}
+
+/** Which journal to make. Without a genesis or name it is a new one. */
+export interface CreateOptions extends NodeOptions {
+  /** The first bytes of the journal. */
+  genesis?: Uint8Array;
+  /** The open journal that everybody derives from this text, for demos and tests. */
+  name?: string;
+}
+
+/** Which journal to open. */
+export interface OpenOptions extends NodeOptions {
+  /** Its link or id. The hub that a link names becomes a peer. Everyone who has it may read and write. */
+  journal: string;
+}
+
+/** How a node stands with a peer. */
+export interface PeerInfo {
+  readonly address: string;
+  /** `waiting` is the time between a failure and the next attempt. */
+  readonly status: "idle" | "connecting" | "connected" | "waiting";
+  readonly device: DeviceId | null;
+  /** Attempts in a row that failed. */
+  readonly failures: number;
+  /** What the last failure was. */
+  readonly error: IsorootError | null;
+}
+
+/** How syncing with one peer went. */
+export type PeerSync =
+  | { readonly peer: string; readonly report: SyncReport; readonly error: null }
+  | { readonly peer: string; readonly report: null; readonly error: IsorootError };
+
+/** An entry that is durable here. */
+export interface Appended {
+  readonly id: EntryId;
+  /** Its place in the order of commit here. */
+  readonly number: number;
+}
+
+/** A node and its journal at one moment. */
+export interface Status {
+  readonly state: State;
+  /** Two nodes are in sync exactly when their roots are equal. */
+  readonly root: Root;
+  readonly entries: number;
+  readonly facts: number;
+  /** Different predicates. */
+  readonly predicates: number;
+  readonly store: StoreId;
+  /** The last entry's place in this store. */
+  readonly number: number;
+  /** Connections that are open or being made. */
+  readonly connections: number;
+  /** Who dials: this node, another tab that shares store and journal, or nobody. */
+  readonly dials: "this" | "other" | "none";
+}
+
+/**
+ * One journal on this device. Appending and reading work started or stopped, connected or not.
+ *
+ * A node lives until it is closed: `await node.close()`, or `await using node = await SyncNode.open(…)`.
+ */
+export class SyncNode extends EventTarget implements AsyncDisposable {
+  /** The journal's id. */
+  readonly journal: JournalId;
+  /** The device that signs here. */
+  readonly device: DeviceId;
+  readonly #raw: RawNode;
+  readonly #instance: Instance;
+  #state: State = "stopped";
+  #closing: Promise<void> | undefined;
+  #growth = 0;
+  readonly #sleepers = new Set<() => void>();
+
+  /**
+   * A node on a new journal, or on the one with this genesis or name if the store has it.
+   */
+  static create(options: CreateOptions = {}): Promise<SyncNode> {
+    const { genesis, name } = options;
+    return SyncNode.#begin(options, "making the journal", ({ exports }, store) =>
+      exports.Node.create(store, options.allowPlain ?? false, genesis, name),
+    );
+  }
+
+  /** A node on a journal that somebody else made, or that the store has. */
+  static open(options: OpenOptions): Promise<SyncNode> {
+    return SyncNode.#begin(options, "opening the journal", ({ exports }, store) =>
+      exports.Node.open(store, options.allowPlain ?? false, String(options.journal)),
+    );
+  }
+
+  static async #begin(
+    options: NodeOptions,
+    what: string,
+    make: (instance: Instance, store: string | undefined) => Promise<RawNode>,
+  ): Promise<SyncNode> {
+    const { signal, store } = options;
+    if (signal?.aborted) throw aborted(signal);
+    const end = Date.now() + (options.timeout ?? TIMEOUT);
+    const rest = (): WaitOptions => ({ ...(signal && { signal }), timeout: Math.max(1, end - Date.now()) });
+    const instance = await within(load(), "loading Isoroot", rest());
+    const making = make(instance, store === "memory" ? undefined : store);
+    let node: SyncNode | undefined;
+    try {
+      const raw = await within(making, what, rest(), instance);
+      node = new SyncNode(raw, instance);
+      for (const peer of new Set([...(raw.hub ? [raw.hub] : []), ...(options.peers ?? [])])) {
+        await node.addPeer(peer, rest());
+      }
+      return node;
+    } catch (error) {
+      // Nobody will ever hold it: it must not go on in the dark.
+      if (node) void node.close();
+      else void making.then((raw) => raw.close()).catch(() => {});
+      throw error;
+    }
+  }
+
+  private constructor(raw: RawNode, instance: Instance) {
+    super();
+    this.#raw = raw;
+    this.#instance = instance;
+    this.journal = raw.journal as JournalId;
+    this.device = raw.device as DeviceId;
+    instance.onCrash(this.#onCrash);
+    void this.#pump();
+  }
+
+  /** How the node stands. */
+  get state(): State {
+    return this.#state;
+  }
+
+  /** The link that invites to the journal. Everyone who has it may read and write. */
+  link(hub?: string): string {
+    if (this.#instance.crash) throw this.#instance.crash;
+    try {
+      return this.#instance.exports.formatLink(this.journal, hub);
+    } catch (error) {
+      throw fromPlain(error);
+    }
+  }
+
+  /**
+   * Dials the peers, and keeps the journal equal with theirs. Of the tabs that share a store and a journal
+   * one dials, the others follow through the store. Starting what runs changes nothing.
+   */
+  async start(options: WaitOptions = {}): Promise<void> {
+    const begins = this.#state === "stopped" || this.#state === "stopping";
+    const started = this.#call("starting", options, (raw) => raw.start());
+    if (begins) this.#become("starting");
+    await started;
+    if (this.#state === "starting") {
+      this.#become("running");
+      this.dispatchEvent(new SyncNodeEvent("started", null));
+    }
+  }
+
+  /** Ends all connections. Reading and appending go on. Stopping what is stopped changes nothing. */
+  async stop(options: WaitOptions = {}): Promise<void> {
+    const ends = this.#state === "running" || this.#state === "starting";
+    const stopped = this.#call("stopping", options, (raw) => raw.stop());
+    if (ends) this.#become("stopping");
+    await stopped;
+    if (this.#state === "stopping") {
+      this.#become("stopped");
+      this.dispatchEvent(new SyncNodeEvent("stopped", null));
+    }
+  }
+
+  /**
+   * Stops, and ends the node for good: what still waits and every later call fails with `CLOSED`. Closing
+   * what is closed or crashed changes nothing.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#state === "crashed") return;
+    this.#become("closed");
+    this.#wake();
+    this.#instance.offCrash(this.#onCrash);
+    // An instance that crashes now has closed it as well.
+    await within(this.#raw.close(), "closing", {}, this.#instance).catch((error: unknown) => {
+      if (!this.#instance.crash) throw error;
+    });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Appends one fact, or several as one entry: all or none. Resolves when it is durable here. */
+  append(facts: Fact | readonly Fact[], options: WaitOptions = {}): Promise<Appended> {
+    const given = Array.isArray(facts) ? (facts as readonly Fact[]) : [facts as Fact];
+    return this.#call("appending", options, (raw) => raw.append(given));
+  }
+
+  /**
+   * Appends an entry for each array of facts, in this order, each whole or not at all. Much faster than one
+   * by one.
+   */
+  appendAll(entries: readonly (readonly Fact[])[], options: WaitOptions = {}): Promise<Appended[]> {
+    return this.#call("appending", options, (raw) => {
+      const given = Array.from(entries);
+      if (!given.every(Array.isArray)) throw new IsorootError("INVALID_FACTS", "an entry is an array of facts");
+      return raw.appendAll(given);
+    });
+  }
+
+  /**
+   * Facts in the order of commit here. It reads a page when it needs one, so a slow reader holds up nobody;
+   * `live` goes on with each new fact as it comes, missing none.
+   */
+  facts(options: FactsOptions = {}): AsyncIterableIterator<FactRecord> {
+    const { signal } = options;
+    return new FactIterator(
+      {
+        page: (options, after) => this.#page(options, after),
+        grown: () => this.#growth,
+        growth: (seen, ended) => this.#grows(seen, ended, signal),
+      },
+      { ...options },
+    );
+  }
+
+  #page({ predicate, prefix, signal }: FactsOptions, after: number): Promise<Page> {
+    return this.#call("reading", signal ? { signal } : {}, (raw) => raw.page(predicate, prefix, after, PAGE));
+  }
+
+  async #grows(seen: number, ended: AbortSignal, signal: AbortSignal | undefined): Promise<void> {
+    if (this.#growth !== seen || ended.aborted) return;
+    let wake = () => {};
+    const woken = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    this.#sleepers.add(wake);
+    ended.addEventListener("abort", wake);
+    try {
+      await within(woken, "waiting", { timeout: Infinity, ...(signal && { signal }) }, this.#instance);
+    } finally {
+      this.#sleepers.delete(wake);
+      ended.removeEventListener("abort", wake);
+    }
+  }
+
+  #wake(): void {
+    this.#growth++;
+    for (const wake of [...this.#sleepers]) wake();
+  }
+
+  /** The entry with this id, if it is here. */
+  get(entry: EntryId, options: WaitOptions = {}): Promise<Entry | null> {
+    return this.#call("reading", options, (raw) => raw.get(String(entry)));
+  }
+
+  /** The Merkle root: two nodes are in sync exactly when theirs are equal. */
+  async root(options: WaitOptions = {}): Promise<Root> {
+    return (await this.status(options)).root;
+  }
+
+  /** The node and its journal as they are now. */
+  async status(options: WaitOptions = {}): Promise<Status> {
+    const status = await this.#call("asking", options, (raw) => raw.status());
+    return { state: this.#state, ...status };
+  }
+
+  /**
+   * Syncs now, with these peers of the node or with all; how it went with each. A peer that is not reached
+   * is a failure in the result. The node must be started.
+   */
+  async sync(options: WaitOptions & { peers?: readonly string[] } = {}): Promise<PeerSync[]> {
+    const peers = options.peers && Array.from(options.peers, String);
+    const syncs = await this.#call("syncing", options, (raw) => raw.sync(peers));
+    return syncs.map(({ peer, report, error }) => ({ peer, report, error: toError(error) }) as PeerSync);
+  }
+
+  /** Dials this address from now on, while started. Resolves to whether it is new. */
+  addPeer(address: string, options: WaitOptions = {}): Promise<boolean> {
+    return this.#call("adding the peer", options, (raw) => raw.addPeer(String(address)));
+  }
+
+  /** No longer dials this address, and ends its connection. Resolves to whether it was there. */
+  removePeer(address: string, options: WaitOptions = {}): Promise<boolean> {
+    return this.#call("removing the peer", options, (raw) => raw.removePeer(String(address)));
+  }
+
+  /** The peers that are dialled, in the order in which they were added. */
+  async peers(options: WaitOptions = {}): Promise<PeerInfo[]> {
+    const peers = await this.#call("asking", options, (raw) => raw.peers());
+    return peers.map((peer) => ({ ...peer, error: toError(peer.error) }) as PeerInfo);
+  }
+
+  /** Takes connections from nodes of this page that dial `pipe:NAME`, until this one is closed. */
+  listen(name: string, options: WaitOptions = {}): Promise<void> {
+    return this.#call("listening", options, (raw) => raw.listen(String(name)));
+  }
+
+  /** Asks the browser not to delete what the origin stores when room gets scarce; whether it agrees. */
+  persist(options: WaitOptions = {}): Promise<boolean> {
+    return this.#call("asking", options, (raw) => raw.persist());
+  }
+
+  /** Calls the wasm, unless that is over, and waits no longer than asked for. */
+  async #call<T>(what: string, options: WaitOptions, call: (raw: RawNode) => Promise<T>): Promise<T> {
+    if (options.signal?.aborted) throw aborted(options.signal);
+    if (this.#instance.crash) throw this.#instance.crash;
+    if (this.#state === "closed") throw new IsorootError("CLOSED", "the node is closed");
+    return within(call(this.#raw), what, options, this.#instance);
+  }
+
+  #become(state: State): void {
+    if (this.#state !== "closed" && this.#state !== "crashed") this.#state = state;
+  }
+
+  readonly #onCrash = (error: IsorootError): void => {
+    this.#become("crashed");
+    this.#wake();
+    // From a stack of its own: this one ends in the wreck.
+    queueMicrotask(() => this.dispatchEvent(new SyncNodeEvent("crashed", { error })));
+  };
+
+  /** Fetches events in batches, and calls the listeners from here, where no wasm is on the stack. */
+  async #pump(): Promise<void> {
+    try {
+      while (true) for (const event of await this.#raw.events()) this.#tell(event);
+    } catch {
+      // Closed.
+    }
+  }
+
+  #tell({ type, detail }: RawEvent): void {
+    if (this.#state === "closed" || type === "started" || type === "stopped") return;
+    if (type === "grew" || type === "lagged") this.#wake();
+    const error = detail?.["error"];
+    const told = error ? { ...detail, error: fromPlain(error) } : detail;
+    this.dispatchEvent(new SyncNodeEvent(type, told));
+  }
+}
+
+/** Entries of one page. */
+const PAGE = 256;
+
+function toError(error: PlainError | null): IsorootError | null {
+  return error && (fromPlain(error) as IsorootError);
+}
+
+// The methods of EventTarget, with the events that there are.
+export interface SyncNode {
+  addEventListener<Type extends keyof SyncNodeEventMap>(
+    type: Type,
+    listener: SyncNodeListener<Type> | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  removeEventListener<Type extends keyof SyncNodeEventMap>(
+    type: Type,
+    listener: SyncNodeListener<Type> | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
+}
+
+/** Is called with the events of one type. */
+export type SyncNodeListener<Type extends keyof SyncNodeEventMap> =
+  | ((this: SyncNode, event: SyncNodeEventMap[Type]) => void)
+  | { handleEvent(event: SyncNodeEventMap[Type]): void };

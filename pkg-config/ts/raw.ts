@@ -1,0 +1,80 @@
+// What the wasm exports, as this facade uses it. Its promises reject with plain errors.
+
+import type { PlainError } from "./errors.js";
+import type { SyncReport } from "./events.js";
+import type { Entry, Fact, Page } from "./facts.js";
+import type { EntryId, Root, StoreId } from "./ids.js";
+
+export interface RawAppended {
+  id: EntryId;
+  number: number;
+}
+
+export interface RawPeer {
+  address: string;
+  status: "idle" | "connecting" | "connected" | "waiting";
+  device: string | null;
+  failures: number;
+  error: PlainError | null;
+}
+
+export interface RawSync {
+  peer: string;
+  report: SyncReport | null;
+  error: PlainError | null;
+}
+
+export interface RawStatus {
+  root: Root;
+  entries: number;
+  facts: number;
+  predicates: number;
+  store: StoreId;
+  number: number;
+  connections: number;
+  dials: "this" | "other" | "none";
+}
+
+export interface RawEvent {
+  type: string;
+  detail: Record<string, unknown> | null;
+}
+
+export interface RawNode {
+  readonly journal: string;
+  readonly device: string;
+  readonly hub: string | undefined;
+  start(): Promise<void>;
+  stop(): Promise<string[]>;
+  isRunning(): Promise<boolean>;
+  addPeer(address: string): Promise<boolean>;
+  removePeer(address: string): Promise<boolean>;
+  peers(): Promise<RawPeer[]>;
+  listen(name: string): Promise<void>;
+  append(facts: readonly Fact[]): Promise<RawAppended>;
+  appendAll(entries: readonly (readonly Fact[])[]): Promise<RawAppended[]>;
+  page(predicate: string | undefined, prefix: string | undefined, after: number, limit: number): Promise<Page>;
+  get(entry: string): Promise<Entry | null>;
+  status(): Promise<RawStatus>;
+  sync(peers: readonly string[] | undefined): Promise<RawSync[]>;
+  events(): Promise<RawEvent[]>;
+  persist(): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+export interface Exports {
+  Node: {
+    create(
+      store: string | undefined,
+      plain: boolean,
+      genesis: Uint8Array | undefined,
+      name: string | undefined,
+    ): Promise<RawNode>;
+    open(store: string | undefined, plain: boolean, journal: string): Promise<RawNode>;
+  };
+  onCrash(handler: (message: string) => void): void;
+  parseLink(link: string): { journal: string; hub: string | null };
+  formatLink(journal: string, hub: string | undefined): string;
+  /** Only in test builds. */
+  panicOnPurpose?(message: string): void;
+}
