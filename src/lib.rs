@@ -19,6 +19,8 @@
 //! The levels up to 6 are pure state machines; they are all that is built without features.
 
 #![deny(missing_docs, unreachable_pub, rust_2018_idioms)]
+// Without the driver nobody runs the machines: that they build alone is the point.
+#![cfg_attr(not(feature = "driver"), allow(dead_code))]
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -89,9 +91,9 @@ pub use merkle::subtree::{Node, Root};
 pub use service::config::{Admission, Config};
 pub use service::event::Event;
 pub use service::peers::{PeerInfo, PeerStatus};
-pub use session::channel::SyncReport;
 pub use session::failure::PeerError;
 pub use session::message::MessageError;
+pub use session::report::SyncReport;
 pub use time::{Instant, Now, WallTime};
 
 /// The README's code is compiled and run with the tests.

@@ -46,6 +46,8 @@ pub const IDS_PER_FRAME: usize = 1_900;
 pub const IDS_PER_ROUND: usize = 65_536;
 /// Wire: bytes that a channel may send before the peer has committed any of them.
 pub const CREDIT_BYTES: u64 = 262_144;
+/// Wire: bytes that all channels of a connection may send together before the peer has committed any.
+pub const CONNECTION_CREDIT_BYTES: u64 = 4 * 1_048_576;
 /// Wire: rounds of a sync that end without a new entry before it is given up.
 pub const FRUITLESS_ROUNDS: u32 = 3;
 /// Wire: rounds of a sync, fruitful or not.
@@ -68,6 +70,8 @@ pub const COMMIT_ATTEMPTS: u32 = 16;
 pub const MAILBOX: usize = 64;
 /// Facts or entries of one page.
 pub const PAGE: usize = 256;
+/// Bytes of records at which a page ends before it is full.
+pub const PAGE_BYTES: usize = 4 * 1_048_576;
 /// Largest page a caller may ask for.
 pub const PAGE_MAX: usize = 10_000;
 /// Peers that a node keeps.
@@ -89,6 +93,8 @@ pub const BACK_OFF: Duration = Duration::from_secs(1);
 pub const BACK_OFF_MAX: Duration = Duration::from_secs(300);
 /// Wait after a breach of protocol.
 pub const BREACH_BACK_OFF: Duration = Duration::from_secs(900);
+/// How long a failing store is left alone before its news are asked for again.
+pub const STORE_RETRY: Duration = Duration::from_secs(1);
 /// How long a stop waits for tasks that were asked to end.
 pub const DRAIN: Duration = Duration::from_secs(2);
 
@@ -103,5 +109,6 @@ const _: () = {
     assert!(PING.as_secs() * 2 < DEAD.as_secs());
     assert!(BACK_OFF.as_secs() < BACK_OFF_MAX.as_secs());
     assert!(PAGE <= PAGE_MAX);
-    assert!(QUEUE_FEED_BYTES < QUEUE_BYTES);
+    assert!(QUEUE_FEED_BYTES + 2 * RECORD_BYTES < QUEUE_BYTES);
+    assert!(CREDIT_BYTES < CONNECTION_CREDIT_BYTES);
 };

@@ -160,7 +160,7 @@ fn f14_a_task_that_does_not_end_is_aborted_after_two_seconds_and_named() {
         world.sleep(Duration::from_secs(1)).await;
         let began = world.now();
         let report = a.stop().await.unwrap();
-        assert_eq!(report.aborted, ["connection/write", "connection/read"]);
+        assert_eq!(report.aborted, ["connection/read", "connection/write"]);
         assert_eq!(world.now().since(began), Duration::from_secs(2));
         world.sleep(Duration::from_millis(1)).await;
         assert_eq!(world.timers(), 0, "the aborted task is really gone");
@@ -211,5 +211,18 @@ fn f27_addresses_that_no_transport_dials_are_refused() {
         assert_eq!(a.remove_peer("stuck:a").await, Ok(true));
         a.start().await.unwrap();
         assert_eq!(a.sync().await, Err(NodeError::NoPeer));
+    });
+}
+
+#[test]
+fn c2_facts_put_together_for_another_device_are_not_signed() {
+    let world = Simulation::new(1);
+    world.clone().run(async move {
+        let (a, b) = (node(&world, Stuck).await, node(&world, Stuck).await);
+        let draft = isoroot::Draft::new(b.device(), &[Fact::new("p", 1)]).unwrap();
+        let error = a.append_all(vec![draft.clone()]).await.unwrap_err();
+        assert_eq!(error.code().as_str(), "INVALID_FACTS");
+        assert_eq!(a.root().await.unwrap().count, 0);
+        assert!(b.append_all(vec![draft]).await.is_ok());
     });
 }

@@ -412,3 +412,87 @@ fn c3_a_watch_misses_nothing_and_doubles_nothing_from_any_position() {
         assert_eq!(some.len(), 5 * 11, "7 and 70 to 79");
     });
 }
+
+#[test]
+fn d1_a_journal_that_could_not_be_stored_is_tried_again_by_itself() {
+    let world = Simulation::new(1);
+    let network = SimNetwork::new(&world, Duration::from_millis(1), Duration::from_millis(5));
+    world.clone().run(async move {
+        let full = store(&world);
+        let (a, hub) = (node(&world, &network).await, node_on(&world, &network, &full).await);
+        write(&a, &[1; 20]).await;
+        full.set_capacity(full.size() + 100);
+        hub.start().await.unwrap();
+        serve(&world, &network, "hub", hub.service());
+        a.add_peer("sim:hub").await.unwrap();
+        a.start().await.unwrap();
+        let error = a.sync().await.unwrap().remove(0).result.unwrap_err();
+        assert!(
+            matches!(&error, isoroot::PeerError::Refused { code, .. } if code == "STORE_FULL"),
+            "{error}"
+        );
+        assert_eq!(a.peers().await.unwrap()[0].last_error.as_ref(), Some(&error));
+        assert_eq!(a.service().connections().await, Ok(1), "the connection goes on");
+        world.sleep(Duration::from_secs(30)).await;
+        full.set_capacity(usize::MAX);
+        equal(&world, &[a, hub], 20).await;
+    });
+}
+
+#[test]
+fn d1_a_sync_is_about_all_that_was_there_at_the_call() {
+    for seed in 0..40 {
+        let world = Simulation::new(seed);
+        let network = SimNetwork::new(&world, Duration::from_millis(1), Duration::from_millis(30));
+        world.clone().run(async move {
+            let (a, b) = (node(&world, &network).await, node(&world, &network).await);
+            write(&a, &[1; 10]).await;
+            write(&b, &[2; 10]).await;
+            b.start().await.unwrap();
+            serve(&world, &network, "b", b.service());
+            a.add_peer("sim:b").await.unwrap();
+            a.start().await.unwrap();
+            // Some time while the first sync, which the start began, is on its way.
+            world.sleep(Duration::from_millis(world.below(300))).await;
+            let last = a.append([Fact::new("last", 1)]).await.unwrap();
+            assert!(a.sync().await.unwrap()[0].result.is_ok());
+            assert!(b.get(last.id).await.unwrap().is_some(), "seed {}", world.seed());
+        });
+    }
+}
+
+#[test]
+fn d11_many_journals_share_one_connection_and_its_room() {
+    let world = Simulation::new(1);
+    let network = SimNetwork::new(&world, Duration::from_millis(1), Duration::from_millis(5));
+    world.clone().run(async move {
+        let service = |store: MemoryStore| {
+            let platform = SimPlatform::new(&world, store, vec![Arc::new(network.transport())]);
+            SyncService::new(platform, isoroot::Config::default())
+        };
+        let (a, b) = (service(store(&world)).await.unwrap(), service(store(&world)).await.unwrap());
+        let mut pairs = Vec::new();
+        for name in 0..24 {
+            let genesis = Genesis::named(&format!("journal {name}"));
+            let (at_a, at_b) = (a.create(&genesis).await.unwrap(), b.create(&genesis).await.unwrap());
+            // More than one channel's credit each, and far more than may be queued at once in all.
+            for entry in 0..10 {
+                at_a.append([Fact::new(format!("blob/{entry}"), vec![7u8; 40_000])]).await.unwrap();
+            }
+            pairs.push((at_a, at_b));
+        }
+        let events = a.events().await.unwrap();
+        b.start().await.unwrap();
+        serve(&world, &network, "b", &b);
+        a.add_peer("sim:b").await.unwrap();
+        a.start().await.unwrap();
+        for (at_a, at_b) in pairs {
+            assert!(at_a.sync().await.unwrap()[0].result.is_ok());
+            assert_eq!(at_a.root().await, at_b.root().await);
+        }
+        while let Ok(event) = events.try_recv() {
+            assert!(!matches!(event, isoroot::Event::Disconnected { .. }), "{event:?}");
+        }
+        assert_eq!(a.connections().await, Ok(1));
+    });
+}

@@ -16,11 +16,14 @@ export class Instance {
   }
 
   static async make(module: WebAssembly.Module): Promise<Instance> {
-    let instance: Instance | undefined;
+    const made: Instance[] = [];
     // What panicked says so first, then its call ends with an exception that says nothing.
     let message: string | undefined;
-    const exports = await instantiate(module, (error) => instance?.#end(message ?? String(error), error));
-    instance = new Instance(exports);
+    const exports = await instantiate(module, (error) => {
+      for (const instance of made) instance.#end(message ?? String(error), error);
+    });
+    const instance = new Instance(exports);
+    made.push(instance);
     exports.onCrash((panic) => {
       message = panic;
     });

@@ -8,7 +8,7 @@ use crate::bindings::object::{number, object, optional, text};
 use crate::driver::command::PeerSync;
 use crate::service::event::Event;
 use crate::service::peers::{PeerInfo, PeerStatus};
-use crate::session::channel::SyncReport;
+use crate::session::report::SyncReport;
 
 /// `{ type, detail }`.
 pub(super) fn event(event: &Event) -> JsValue {

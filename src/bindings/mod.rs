@@ -13,6 +13,7 @@ mod facts;
 mod link;
 mod node;
 mod object;
+mod store;
 
 pub use crash::on_crash;
 #[cfg(feature = "bindings-test")]

@@ -16,13 +16,15 @@ use wasm_bindgen_futures::{future_to_promise, spawn_local};
 use crate::bindings::dialling::{Dialling, Dials};
 use crate::bindings::error::CallError;
 use crate::bindings::object::{number, object, text, whole};
+use crate::bindings::store::PageStore;
 use crate::bindings::{events, facts, link};
 use crate::driver::error::NodeError;
 use crate::driver::node::SyncNode;
 use crate::fact::genesis::Genesis;
 use crate::ids::{JournalId, StoreId};
 use crate::platform::memory::{MemoryStore, PipeNetwork};
-use crate::platform::traits::{DynTransport, Entropy, Store};
+use crate::platform::send::BoxFuture;
+use crate::platform::traits::{DynTransport, Entropy};
 use crate::platform::web::{IndexedDbStore, WebEntropy, WebPlatform, WebSocketTransport};
 use crate::service::event::Event;
 
@@ -287,17 +289,26 @@ impl Node {
 
     /// Does something with the open node; ends with `CLOSED` as soon as that is closed.
     fn call(&self, work: impl AsyncFnOnce(&Open) -> Result<JsValue, CallError> + 'static) -> Promise {
-        let open = self.opened();
-        future_to_promise(async move {
-            let open = open?;
-            let closed = open.closed.clone();
-            let outcome = match select(pin!(work(&open)), pin!(closed.recv())).await {
-                Either::Left((outcome, _)) => outcome,
-                Either::Right(_) => Err(CallError::CLOSED),
-            };
-            Ok(outcome?)
-        })
+        let open = match self.opened() {
+            Ok(open) => open,
+            Err(error) => return Promise::reject(&error.into()),
+        };
+        let closed = open.closed.clone();
+        unless_closed(Box::pin(async move { work(&open).await }), closed)
     }
+}
+
+/// One for all calls, so that it is compiled once.
+fn unless_closed(
+    work: BoxFuture<'static, Result<JsValue, CallError>>,
+    closed: Receiver<Infallible>,
+) -> Promise {
+    future_to_promise(async move {
+        match select(work, pin!(closed.recv())).await {
+            Either::Left((outcome, _)) => outcome.map_err(JsValue::from),
+            Either::Right(_) => Err(CallError::CLOSED.into()),
+        }
+    })
 }
 
 /// Opens the store and the journal in it.
@@ -307,14 +318,15 @@ async fn begin(
     beginning: Beginning,
     hub: Option<String>,
 ) -> Result<Node, CallError> {
-    let node = match &store {
+    let kept = match &store {
         None => {
             let mut id = [0; 16];
             WebEntropy.fill(&mut id).map_err(NodeError::from)?;
-            begin_on(MemoryStore::new(StoreId::from_bytes(id)), plain, beginning).await?
+            PageStore::Memory(MemoryStore::new(StoreId::from_bytes(id)))
         }
-        Some(name) => begin_on(IndexedDbStore::open(name).await?, plain, beginning).await?,
+        Some(name) => PageStore::IndexedDb(IndexedDbStore::open(name).await?),
     };
+    let node = begin_on(kept, plain, beginning).await?;
     let (closing, closed) = async_channel::bounded(1);
     let lock = store.map(|store| format!("{store}/{}", node.journal()));
     Ok(Node {
@@ -332,7 +344,7 @@ async fn begin(
     })
 }
 
-async fn begin_on(store: impl Store, plain: bool, beginning: Beginning) -> Result<SyncNode, NodeError> {
+async fn begin_on(store: PageStore, plain: bool, beginning: Beginning) -> Result<SyncNode, NodeError> {
     let pipes = PIPES.with(PipeNetwork::transport);
     let sockets = WebSocketTransport::new().allow_plain(plain);
     #[expect(clippy::arc_with_non_send_sync, reason = "threads share it natively, where there are any")]

@@ -8,7 +8,7 @@ use crate::cli::session::Session;
 use crate::cli::watch;
 use crate::driver::node::SyncNode;
 use crate::platform::native::WebSocketTransport;
-use crate::session::channel::SyncReport;
+use crate::session::report::SyncReport;
 
 pub(super) async fn run(args: SyncArgs, output: &mut Output) -> Result<Exit, Failure> {
     let transport = WebSocketTransport::new().allow_plain(args.allow_plain);

@@ -10,8 +10,8 @@ use crate::merkle::subtree::Root;
 use crate::platform::traits::Connection;
 use crate::service::event::Event;
 use crate::service::peers::PeerInfo;
-use crate::session::channel::SyncReport;
 use crate::session::failure::PeerError;
+use crate::session::report::SyncReport;
 
 /// Where an answer goes.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, NodeError>>;

@@ -1,5 +1,8 @@
 //! The tasks of one connection: one reads frames for the command loop, one writes what it hands out.
 
+use std::convert::Infallible;
+use std::pin::pin;
+
 use async_channel::{Receiver, Sender};
 use futures::future::{AbortHandle, Either, select};
 
@@ -13,9 +16,8 @@ use crate::session::failure::PeerError;
 pub(crate) enum Outgoing {
     /// Send this.
     Frame(Vec<u8>),
-    /// Close behind what came before, with this reason, then end the reading task, whose half must
-    /// live as long as there is something to send. Nothing follows.
-    Close { reason: String, reader: Option<AbortHandle> },
+    /// Close behind what came before, with this reason. Nothing follows.
+    Close(String),
 }
 
 /// Reads frames until the connection ends, no faster than the command loop takes them.
@@ -40,20 +42,44 @@ pub(crate) async fn read(
     }
 }
 
-/// Sends frames in order until it is told to close or the connection breaks.
+/// Sends frames in order until it is told to close or the connection breaks; then ends the reading task,
+/// whose half must live as long as there is something to send.
+///
+/// `closing` closes when the connection is to end: what is still to be sent then has 4 s.
 pub(crate) async fn write<T: Timer>(
+    connection: ConnectionId,
+    sender: Box<dyn FrameSender>,
+    outgoing: Receiver<Outgoing>,
+    closing: Receiver<Infallible>,
+    inbox: Sender<Outside>,
+    reader: AbortHandle,
+    timer: impl core::ops::Deref<Target = T>,
+) {
+    let send = pin!(send_all(connection, sender, outgoing, inbox, &*timer));
+    // A peer that does not read must not hold up the end.
+    let limit = pin!(async {
+        // Nothing is ever sent here: this ends with the other side.
+        let _ended: Result<Infallible, _> = closing.recv().await;
+        timer.sleep(DRAIN * 2).await;
+    });
+    match select(send, limit).await {
+        Either::Left(_) | Either::Right(_) => reader.abort(),
+    }
+}
+
+async fn send_all<T: Timer>(
     connection: ConnectionId,
     mut sender: Box<dyn FrameSender>,
     outgoing: Receiver<Outgoing>,
     inbox: Sender<Outside>,
-    timer: impl core::ops::Deref<Target = T>,
+    timer: &T,
 ) {
     while let Ok(next) = outgoing.recv().await {
         match next {
             Outgoing::Frame(frame) => {
                 let bytes = frame.len();
                 // Nor may it hold this task for ever.
-                let limit = std::pin::pin!(timer.sleep(DEAD));
+                let limit = pin!(timer.sleep(DEAD));
                 let input = match select(sender.send(frame), limit).await {
                     Either::Left((Ok(()), _)) => Input::Drained { connection, bytes },
                     Either::Left((Err(error), _)) => {
@@ -66,18 +92,7 @@ pub(crate) async fn write<T: Timer>(
                     return;
                 }
             }
-            Outgoing::Close { reason, reader } => {
-                // A peer that does not read must not hold up the end.
-                let close = sender.close(&reason);
-                let limit = std::pin::pin!(timer.sleep(DRAIN));
-                match select(close, limit).await {
-                    Either::Left(_) | Either::Right(_) => {}
-                }
-                if let Some(reader) = reader {
-                    reader.abort();
-                }
-                return;
-            }
+            Outgoing::Close(reason) => return sender.close(&reason).await,
         }
     }
 }

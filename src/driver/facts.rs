@@ -6,12 +6,12 @@ use futures::stream;
 
 use crate::driver::command::{Command, Reply};
 use crate::driver::error::NodeError;
-use crate::driver::storage::reload;
+use crate::driver::storage::{fetch_some, reload};
 use crate::error::StoreError;
 use crate::fact::statement::Fact;
 use crate::ids::{DeviceId, EntryId, FactId, JournalId};
 use crate::journal::set::Journal;
-use crate::limits::PAGE;
+use crate::limits::{PAGE, PAGE_BYTES};
 use crate::platform::send::BoxStream;
 use crate::platform::traits::Store;
 
@@ -77,9 +77,11 @@ pub(crate) async fn load_page<S: Store>(
     numbers: Vec<u64>,
     filter: Filter,
 ) -> Result<FactPage, NodeError> {
-    let next = numbers.last().copied();
     let mut facts = Vec::new();
-    for (number, record) in store.fetch(journal, numbers).await? {
+    // Where entries are large the page ends early.
+    let found = fetch_some(&store, journal, &numbers, PAGE_BYTES).await?;
+    let next = found.last().map(|(number, _)| *number);
+    for (number, record) in found {
         let entry = reload(journal, number, &record)?;
         let all = entry.facts().map_err(|error| StoreError::Damaged(error.to_string()))?;
         let matching = all.into_iter().zip(0u16..).filter(|(fact, _)| filter.matches(fact));

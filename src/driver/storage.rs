@@ -174,6 +174,35 @@ pub(crate) async fn follow<P: Platform>(
     }
 }
 
+/// Entries that are read at once while their sizes are not known: 8 MiB at the most.
+const FETCH: usize = 8;
+/// Entries that are read at once where those before were small.
+const FETCH_MAX: usize = 64;
+
+/// The first of these entries, until they take so many bytes.
+pub(crate) async fn fetch_some<S: Store>(
+    store: &S,
+    journal: JournalId,
+    numbers: &[u64],
+    max_bytes: usize,
+) -> Result<Vec<(u64, StoredRecord)>, StoreError> {
+    let mut found = Vec::new();
+    let (mut bytes, mut size, mut rest) = (0usize, FETCH, numbers);
+    while !rest.is_empty() && bytes < max_bytes {
+        let some;
+        (some, rest) = rest.split_at(size.min(rest.len()));
+        let records = store.fetch(journal, some.to_vec()).await?;
+        if records.len() != some.len() {
+            return Err(StoreError::Damaged(format!("entries of journal {journal} are missing")));
+        }
+        bytes = records.iter().fold(bytes, |sum, (_, record)| sum.saturating_add(record.bytes.len()));
+        found.extend(records);
+        let average = bytes.div_ceil(found.len().max(1)).max(1);
+        size = (max_bytes.saturating_sub(bytes) / average).clamp(1, FETCH_MAX);
+    }
+    Ok(found)
+}
+
 /// Reads and frames entries for a channel.
 pub(crate) async fn feed<S: Store>(
     store: S,
@@ -188,14 +217,7 @@ pub(crate) async fn feed<S: Store>(
             page.retain(|(number, _)| *number <= to);
             page
         }
-        FeedWhat::Numbers(numbers) => {
-            let wanted = numbers.len();
-            let found = store.fetch(journal, numbers).await?;
-            if found.len() != wanted {
-                return Err(StoreError::Damaged(format!("entries of journal {journal} are missing")));
-            }
-            found
-        }
+        FeedWhat::Numbers(numbers) => fetch_some(&store, journal, &numbers, feed.max_bytes).await?,
     };
     // As many as fit, and one in any case.
     let mut sent: Vec<(u64, Vec<u8>)> = Vec::with_capacity(records.len());

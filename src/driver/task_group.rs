@@ -30,13 +30,13 @@ impl TaskGroup {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs a task. If it panics, which only natively can be caught, `panicked` runs in its place.
+    /// Runs a task. If it panics, which only natively can be caught, `panicked` runs then.
     pub(crate) fn spawn(
         &self,
         spawner: &impl Spawner,
         name: &'static str,
         task: impl Future<Output = ()> + MaybeSend + 'static,
-        panicked: impl FnOnce() + MaybeSend + 'static,
+        panicked: impl Future<Output = ()> + MaybeSend + 'static,
     ) -> AbortHandle {
         let (handle, registration) = AbortHandle::new_pair();
         let number = {
@@ -51,7 +51,7 @@ impl TaskGroup {
             let ended = AssertUnwindSafe(Abortable::new(task, registration)).catch_unwind().await;
             if ended.is_err() {
                 tracing::error!(task = name, "task panicked");
-                panicked();
+                panicked.await;
             }
             group.ended(number);
         };

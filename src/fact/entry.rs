@@ -46,6 +46,14 @@ pub enum DraftError {
         /// What is wrong with it.
         error: FactError,
     },
+    /// They were put together for another device than the one that is to sign.
+    #[error("the entry is for device {author}, this one is {device}")]
+    Author {
+        /// The device that the entry was put together for.
+        author: DeviceId,
+        /// The device that signs here.
+        device: DeviceId,
+    },
     /// Together they exceed the size of an entry.
     #[error("the facts take {bytes} bytes, of at most {}", RECORD_BYTES - OVERHEAD)]
     Size {
@@ -101,6 +109,11 @@ impl Draft {
             }
         }
         Ok(Self { author, facts: writer.into_bytes(), predicates })
+    }
+
+    /// The device that it was put together for.
+    pub fn author(&self) -> DeviceId {
+        self.author
     }
 
     /// Bytes of the encoded facts; the record takes at most 512 more.

@@ -86,7 +86,7 @@ enum Flight {
     /// A batch is at the store.
     Committing { batch: Batch, attempts: u32 },
     /// Others wrote to the store: their entries are being read. The batch, if any, goes on after.
-    Following { batch: Option<Batch>, attempts: u32 },
+    Following { batch: Option<Batch>, attempts: u32, heard: u64 },
 }
 
 /// See the module.
@@ -177,8 +177,8 @@ impl JournalMachine {
 
     fn follow(&mut self, batch: Option<Batch>, attempts: u32) {
         // News from before the reading is covered by it; what is heard while it goes on asks for another.
-        self.store_head = 0;
-        self.flight = Flight::Following { batch, attempts };
+        let heard = std::mem::take(&mut self.store_head);
+        self.flight = Flight::Following { batch, attempts, heard };
         self.effects.push_back(JournalEffect::Follow { from: self.journal.head().saturating_add(1) });
     }
 
@@ -192,7 +192,7 @@ impl JournalMachine {
 
     /// Everything that others wrote has been read.
     pub(crate) fn up_to_date(&mut self, wall: WallTime) {
-        if let Flight::Following { batch, attempts } = std::mem::replace(&mut self.flight, Flight::Idle) {
+        if let Flight::Following { batch, attempts, .. } = std::mem::replace(&mut self.flight, Flight::Idle) {
             match batch {
                 Some(batch) if attempts >= COMMIT_ATTEMPTS => {
                     let error = StoreError::Failed(format!("other writers were faster {attempts} times"));
@@ -211,7 +211,11 @@ impl JournalMachine {
             Flight::Committing { batch, .. } | Flight::Following { batch: Some(batch), .. } => {
                 self.fail(batch, error);
             }
-            Flight::Following { batch: None, .. } => {}
+            Flight::Following { batch: None, heard, .. } => {
+                // To be tried again with whatever comes next, not at once.
+                self.store_head = self.store_head.max(heard);
+                return;
+            }
             flight @ (Flight::Idle | Flight::Signing { .. }) => self.flight = flight,
         }
         self.advance(wall);

@@ -2,7 +2,7 @@
 //!
 //! Payload is not kept: what anything here decides on is ids, numbers and predicates.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fact::entry::Entry;
 use crate::ids::{Cursor, DeviceId, EntryId, JournalId, StoreId};
@@ -25,8 +25,10 @@ pub(crate) struct Journal {
     map: MerkleMap,
     index: Index,
     chains: Chains,
-    /// Greatest timestamp of the visible entries.
+    /// Greatest timestamp of the entries that were not ahead when they came.
     clock: u64,
+    /// Timestamps that were: they count once they are no longer.
+    ahead: BTreeSet<u64>,
 }
 
 impl Journal {
@@ -42,6 +44,7 @@ impl Journal {
             index: Index::default(),
             chains: Chains::default(),
             clock: 0,
+            ahead: BTreeSet::new(),
         }
     }
 
@@ -58,7 +61,9 @@ impl Journal {
             self.numbers.insert(entry.id(), number);
             self.index.insert(number, entry);
             fresh.push(entry.id());
-            if !is_ahead(entry.timestamp(), wall) {
+            if entry.timestamp() > latest(wall) {
+                self.ahead.insert(entry.timestamp());
+            } else {
                 self.clock = self.clock.max(entry.timestamp());
             }
             self.chains.insert(entry, |id| self.numbers.contains_key(id));
@@ -119,7 +124,8 @@ impl Journal {
         let mut after = self.chains.ends(&self.device);
         after.truncate(AFTER);
         after.sort_unstable();
-        (after, next_timestamp(self.clock, wall))
+        let due = self.ahead.range(..=latest(wall)).next_back().copied();
+        (after, next_timestamp(self.clock.max(due.unwrap_or_default()), wall))
     }
 }
 
@@ -128,10 +134,9 @@ pub(crate) fn next_timestamp(last: u64, wall: WallTime) -> u64 {
     wall.as_micros().max(last.saturating_add(1)).min(SAFE_INTEGER)
 }
 
-/// Whether a timestamp lies further beyond the wall clock than honest clocks differ.
-fn is_ahead(timestamp: u64, wall: WallTime) -> bool {
-    let bound = u64::try_from(AHEAD.as_micros()).unwrap_or(u64::MAX);
-    timestamp > wall.as_micros().saturating_add(bound)
+/// The latest timestamp that is not ahead: honest clocks differ by no more.
+fn latest(wall: WallTime) -> u64 {
+    wall.as_micros().saturating_add(u64::try_from(AHEAD.as_micros()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -218,6 +223,8 @@ mod tests {
         assert_eq!(journal.next_link(wall).1, 1_000_000);
         journal.absorb(&[entry(&key, &[], edge)], wall);
         assert_eq!(journal.next_link(wall).1, edge + 1, "exactly 300,000 ms is not ahead");
+        let later = WallTime::from_micros(1_000_001);
+        assert_eq!(journal.next_link(later).1, edge + 2, "once it is due it counts");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What a node tells those who listen.
 
 use crate::ids::{DeviceId, JournalId};
-use crate::session::channel::SyncReport;
 use crate::session::failure::PeerError;
+use crate::session::report::SyncReport;
 
 /// Something that happened in a sync service.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,4 +4,5 @@ pub(crate) mod config;
 pub(crate) mod event;
 pub(crate) mod machine;
 pub(crate) mod peers;
+pub(crate) mod reopening;
 pub(crate) mod routing;

@@ -1,5 +1,6 @@
 //! The peers that a node dials: their addresses, how the last attempts went, when the next is due.
 
+use core::time::Duration;
 use std::collections::BTreeMap;
 
 use rand_chacha::ChaCha20Rng;
@@ -37,6 +38,13 @@ pub struct PeerInfo {
     pub failures: u32,
     /// What the last failure was.
     pub last_error: Option<PeerError>,
+}
+
+/// How long to wait after so many failures before: doubling to a cap, with full jitter.
+pub(crate) fn back_off(failures: u32, rng: &mut ChaCha20Rng) -> Duration {
+    let doubled = BACK_OFF.saturating_mul(1u32.checked_shl(failures).unwrap_or(u32::MAX));
+    let bound = u64::try_from(doubled.min(BACK_OFF_MAX).as_micros()).unwrap_or(u64::MAX);
+    Duration::from_micros(rng.next_u64() % bound.saturating_add(1))
 }
 
 /// Why a peer was not added.
@@ -151,17 +159,18 @@ impl Peers {
         }
     }
 
+    /// A sync failed though the connection goes on.
+    pub(crate) fn sync_failed(&mut self, number: u64, error: &PeerError) {
+        if let Some(peer) = self.peers.get_mut(&number) {
+            peer.last_error = Some(error.clone());
+        }
+    }
+
     /// The connection ended or could not be made: the next attempt waits, longer each time, with full
     /// jitter; longest after a breach of protocol.
     pub(crate) fn failed(&mut self, number: u64, error: PeerError, now: Instant, rng: &mut ChaCha20Rng) {
         let Some(peer) = self.peers.get_mut(&number) else { return };
-        let wait = if error.fault() == Fault::Peer {
-            BREACH_BACK_OFF
-        } else {
-            let doubled = BACK_OFF.saturating_mul(1u32.checked_shl(peer.failures).unwrap_or(u32::MAX));
-            let bound = u64::try_from(doubled.min(BACK_OFF_MAX).as_micros()).unwrap_or(u64::MAX);
-            core::time::Duration::from_micros(rng.next_u64() % bound.saturating_add(1))
-        };
+        let wait = if error.fault() == Fault::Peer { BREACH_BACK_OFF } else { back_off(peer.failures, rng) };
         peer.failures = peer.failures.saturating_add(1);
         peer.last_error = Some(error);
         peer.state = State::Waiting { until: now.after(wait) };
@@ -196,8 +205,6 @@ impl Peers {
 
 #[cfg(test)]
 mod tests {
-    use core::time::Duration;
-
     use rand_core::SeedableRng;
 
     use super::*;

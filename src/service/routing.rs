@@ -6,10 +6,10 @@ use crate::ids::{Cursor, DeviceId, EntryId, JournalId};
 use crate::journal::machine::Ticket;
 use crate::journal::set::Journal;
 use crate::service::event::Event;
-use crate::session::channel::SyncReport;
 use crate::session::connection::Verdicts;
 use crate::session::failure::PeerError;
 use crate::session::feed::{Fed, Feed};
+use crate::session::report::SyncReport;
 
 /// Names a connection of this node; never used again.
 pub(crate) type ConnectionId = u64;

@@ -105,6 +105,11 @@ impl Outgoing {
         }
     }
 
+    /// Bytes sent that the peer has not made durable.
+    pub(crate) fn outstanding(&self) -> u64 {
+        self.outstanding
+    }
+
     /// A new round begins: nothing is sent until it is known what.
     pub(crate) fn hold(&mut self) {
         self.stage = Stage::Undecided;

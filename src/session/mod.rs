@@ -6,3 +6,4 @@ pub(crate) mod failure;
 pub(crate) mod feed;
 pub(crate) mod handshake;
 pub(crate) mod message;
+pub(crate) mod report;

@@ -12,6 +12,7 @@ use crate::fact::genesis::Genesis;
 use crate::fact::statement::Fact;
 use crate::ids::{JournalId, StoreId};
 use crate::limits::{FRAME_BYTES, FRUITLESS_ROUNDS, IDS_PER_ROUND};
+use crate::merkle::prefix::Prefix;
 use crate::merkle::subtree::Root;
 use crate::platform::memory::MemoryStore;
 use crate::platform::traits::{Connection, Transport};
@@ -220,11 +221,14 @@ fn d8_what_no_honest_peer_says_ends_the_connection() {
     let open = ChannelMessage::Open { journal: journal(), summary: summary.clone(), cursor: None };
     let size = 310_000;
     let part = |number, length| ChannelMessage::Part { number, size, bytes: vec![0; length] };
+    let below = Prefix::ALL.child(3).unwrap();
     let attacks: Vec<(Vec<ChannelMessage>, &str)> = vec![
         (vec![open], "PROTOCOL"),
         (vec![ChannelMessage::Tell { answers: vec![Answer::Ids(vec![])] }], "UNEXPECTED_MESSAGE"),
         (vec![ChannelMessage::Differ { summary, plan: Plan::Descend }], "UNEXPECTED_MESSAGE"),
         (vec![ChannelMessage::Credit { bytes: 1 }], "PROTOCOL"),
+        (vec![ChannelMessage::Ask { prefixes: vec![Prefix::ALL, Prefix::ALL] }], "PROTOCOL"),
+        (vec![ChannelMessage::Ask { prefixes: vec![below, Prefix::ALL] }], "PROTOCOL"),
         (vec![ChannelMessage::Entries { entries: vec![] }], "PROTOCOL"),
         (vec![ChannelMessage::Sent, ChannelMessage::Sent], "UNEXPECTED_MESSAGE"),
         (vec![ChannelMessage::Root(root), ChannelMessage::Root(root)], "UNEXPECTED_MESSAGE"),

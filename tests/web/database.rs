@@ -59,7 +59,11 @@ pub async fn delete(name: &str) {
 }
 
 /// Runs one change in a transaction of its own, by hand.
-async fn tamper(name: &str, store: &str, change: impl FnOnce(&web_sys::IdbObjectStore) -> Result<IdbRequest, JsValue>) {
+async fn tamper(
+    name: &str,
+    store: &str,
+    change: impl FnOnce(&web_sys::IdbObjectStore) -> Result<IdbRequest, JsValue>,
+) {
     let database = opened(name, 1, |_| panic!("it is there")).await;
     let arguments = Array::of2(&store.into(), &"readwrite".into());
     let begin: js_sys::Function = get(&database, "transaction").unchecked_into();
@@ -73,9 +77,8 @@ async fn databases() -> Vec<(String, f64)> {
     let list: js_sys::Function = get(&factory(), "databases").unchecked_into();
     let list: Promise = list.call0(&factory()).unwrap().unchecked_into();
     let list: Array = JsFuture::from(list).await.unwrap().unchecked_into();
-    let database = |one: JsValue| {
-        (get(&one, "name").as_string().unwrap(), get(&one, "version").as_f64().unwrap())
-    };
+    let database =
+        |one: JsValue| (get(&one, "name").as_string().unwrap(), get(&one, "version").as_f64().unwrap());
     list.iter().map(database).collect()
 }
 
@@ -175,7 +178,8 @@ async fn c11_damage_is_told_and_not_served() {
     let name = fresh();
     let store = open(&name).await;
     append(&store, 0, records(0..2, 10)).await;
-    tamper(&name, "journals", |journals| journals.delete(&js_sys::Uint8Array::from([9; 32].as_slice()))).await;
+    tamper(&name, "journals", |journals| journals.delete(&js_sys::Uint8Array::from([9; 32].as_slice())))
+        .await;
     let error = store.append(JOURNAL, 0, records(5..7, 10), Durability::Strict).await.unwrap_err();
     assert!(damaged(error));
     assert_eq!(all(&store).await, records(0..2, 10));

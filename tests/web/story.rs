@@ -5,20 +5,25 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
+use futures::future::{AbortHandle, abortable};
 use isoroot::platform::memory::{MemoryStore, PipeListener, PipeNetwork};
 use isoroot::platform::web::{WebPlatform, WebSpawner};
 use isoroot::platform::{Spawner, Store};
 use isoroot::{Event, Fact, Filter, Genesis, StoreId, SyncNode};
 
+/// A stopped node that dials the names of `network`.
+#[expect(clippy::arc_with_non_send_sync, reason = "natively it is both; here there is one thread")]
 pub async fn node(network: &PipeNetwork, store: impl Store) -> SyncNode {
     let platform = WebPlatform::new(store, vec![Arc::new(network.transport())]);
     SyncNode::create(platform, &Genesis::named("web")).await.unwrap()
 }
 
-/// Takes connections until the node is gone.
-pub fn serve(node: &SyncNode, listener: PipeListener) {
+/// Takes connections until it is aborted: the task holds a handle, which keeps the node alive.
+pub fn serve(node: &SyncNode, listener: PipeListener) -> AbortHandle {
     let service = node.service().clone();
-    WebSpawner.spawn("listener", Box::pin(async move { service.serve(listener).await }));
+    let (serving, handle) = abortable(async move { service.serve(listener).await });
+    WebSpawner.spawn("listener", Box::pin(async move { assert!(serving.await.is_err(), "it ended") }));
+    handle
 }
 
 /// Two nodes find each other's facts, follow each other live, stop, differ, and are equal again.
@@ -26,7 +31,7 @@ pub async fn story<S: Store, T: Store>(a: S, b: T) -> (SyncNode, SyncNode) {
     let network = PipeNetwork::new();
     let (a, b) = (node(&network, a).await, node(&network, b).await);
     let events = a.events().await.unwrap();
-    serve(&b, network.listen("b").unwrap());
+    let serving = serve(&b, network.listen("b").unwrap());
     b.start().await.unwrap();
     for n in 0..300 {
         a.append([Fact::new("from/a", n)]).await.unwrap();
@@ -55,9 +60,11 @@ pub async fn story<S: Store, T: Store>(a: S, b: T) -> (SyncNode, SyncNode) {
     assert!(std::iter::from_fn(|| events.try_recv().ok()).any(|event| matches!(event, Event::Synced { .. })));
     assert!(a.stop().await.unwrap().aborted.is_empty());
     assert!(b.stop().await.unwrap().aborted.is_empty());
+    serving.abort();
     (a, b)
 }
 
+/// An empty store.
 pub fn memory(id: u8) -> MemoryStore {
     MemoryStore::new(StoreId::from_bytes([id; 16]))
 }

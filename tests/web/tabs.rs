@@ -11,9 +11,9 @@ use isoroot::platform::{AppendOutcome, Clock, Durability, Store, Timer};
 use isoroot::{Fact, Filter};
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::story::node;
 use crate::stores::{JOURNAL, all, append, fresh, open, record, records};
-use crate::timeouts::turn;
+use crate::story::node;
+use crate::timeouts::{Timeouts, turn};
 
 /// Appends these records one by one, each behind whatever others have appended.
 async fn write(store: &IndexedDbStore, numbers: std::ops::Range<u64>) {
@@ -79,6 +79,7 @@ async fn c13_an_append_whose_tab_died_before_it_told_is_found_too() {
 
 #[wasm_bindgen_test]
 async fn c13_nodes_on_one_database_are_one_device_and_follow_each_other() {
+    let timeouts = Timeouts::counted();
     let (name, network) = (fresh(), PipeNetwork::new());
     let one = node(&network, open(&name).await).await;
     let two = node(&network, open(&name).await).await;
@@ -101,6 +102,13 @@ async fn c13_nodes_on_one_database_are_one_device_and_follow_each_other() {
         turn().await;
     }
     assert_eq!(one.root().await.unwrap().count, 40);
+    // They look after their journal as long as they are there, and no longer.
+    assert!(timeouts.live() > 0);
+    drop((one, two, watch));
+    for _ in 0..20 {
+        turn().await;
+    }
+    assert_eq!(timeouts.live(), 0);
 }
 
 #[wasm_bindgen_test]

@@ -6,7 +6,7 @@ use crate::driver::command_loop::{
 };
 use crate::driver::error::NodeError;
 use crate::driver::facts::{load_entry, load_page, page_numbers};
-use crate::fact::entry::Entry;
+use crate::fact::entry::{DraftError, Entry};
 use crate::ids::{EntryId, JournalId};
 use crate::limits::{DRAIN, PAGE_MAX, PEERS};
 use crate::platform::send::MaybeSend;
@@ -25,6 +25,11 @@ impl<P: Platform> CommandLoop<P> {
                 self.machine.handle(Input::Open { ticket, journal }, now);
             }
             Command::Append { journal, drafts, reply } => {
+                let device = self.machine.device();
+                if let Some(draft) = drafts.iter().find(|draft| draft.author() != device) {
+                    let error = DraftError::Author { author: draft.author(), device };
+                    return answer(reply, Err(error.into()));
+                }
                 let ticket = self.ticket(Waiting::Append(reply));
                 self.machine.handle(Input::Append { ticket, journal, drafts }, now);
             }
@@ -132,7 +137,7 @@ impl<P: Platform> CommandLoop<P> {
         task: impl Future<Output = Result<T, NodeError>> + MaybeSend + 'static,
     ) {
         let task = async move { answer(reply, task.await) };
-        self.work.spawn(self.platform.spawner(), name, task, || {});
+        self.work.spawn(self.platform.spawner(), name, task, async {});
     }
 
     pub(super) fn start(&mut self, reply: Reply<()>) {
@@ -166,7 +171,7 @@ impl<P: Platform> CommandLoop<P> {
                     let aborted = group.drain(platform.timer(), DRAIN).await;
                     send(&outside, Outside::Stopped(StopReport { aborted })).await;
                 };
-                self.work.spawn(self.platform.spawner(), "stop", drain, || {});
+                self.work.spawn(self.platform.spawner(), "stop", drain, async {});
             }
         }
     }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use futures::future::FutureExt;
 use futures::select_biased;
 
-use crate::driver::command_loop::{CommandLoop, Outside, Waiting, answer, send};
+use crate::driver::command_loop::{CommandLoop, Outside, Waiting, Writer, answer, send};
 use crate::driver::connection::{self, Outgoing};
 use crate::driver::error::NodeError;
 use crate::driver::storage;
 use crate::error::{StoreError, TransportError};
 use crate::fact::unchecked::UncheckedEntry;
 use crate::ids::JournalId;
-use crate::limits::CONNECT;
+use crate::limits::{CONNECT, STORE_RETRY};
 use crate::platform::send::{BoxFuture, MaybeSend};
 use crate::platform::traits::{Connection, DynTransport, Platform, Spawner, Store, Timer};
 use crate::service::event::Event;
@@ -29,18 +29,16 @@ impl<P: Platform> CommandLoop<P> {
         match effect {
             Effect::Send { connection, frame } => {
                 if let Some(writer) = self.writers.get(&connection) {
-                    drop(writer.try_send(Outgoing::Frame(frame)));
+                    drop(writer.outgoing.try_send(Outgoing::Frame(frame)));
                 }
             }
             Effect::Close { connection, reason } => {
-                let reader = self.readers.remove(&connection);
-                let writer = self.writers.remove(&connection);
-                let close = Outgoing::Close { reason, reader: reader.clone() };
-                // Without a task that writes there is nothing to wait for.
-                if writer.is_none_or(|writer| writer.try_send(close).is_err())
-                    && let Some(reader) = reader
-                {
-                    reader.abort();
+                if let Some(dial) = self.dials.remove(&connection) {
+                    dial.abort();
+                }
+                // With the writer goes the mark that it is to end.
+                if let Some(writer) = self.writers.remove(&connection) {
+                    drop(writer.outgoing.try_send(Outgoing::Close(reason)));
                 }
             }
             Effect::Dial { connection, address } => self.dial(connection, address),
@@ -53,23 +51,18 @@ impl<P: Platform> CommandLoop<P> {
                 self.task("check", check, Input::Disconnected { connection, error });
             }
             Effect::Feed { connection, channel, journal, feed } => {
-                let writer = self.writers.get(&connection).cloned();
+                let outside = self.outside.clone();
+                let failed = Input::FeedFailed { connection, channel, error: task_failed() };
                 let feed = async move {
-                    match storage::feed(store, journal, channel, feed).await {
-                        Ok((frames, fed)) => {
-                            let queued = frames.iter().map(Vec::len).sum();
-                            for frame in frames {
-                                if let Some(writer) = &writer {
-                                    drop(writer.try_send(Outgoing::Frame(frame)));
-                                }
-                            }
-                            Input::Fed { connection, channel, fed, queued }
-                        }
-                        Err(error) => Input::FeedFailed { connection, channel, error },
-                    }
+                    // Queued and counted in one turn of the loop, so that nothing overtakes.
+                    let fed = match storage::feed(store, journal, channel, feed).await {
+                        Ok((frames, fed)) => Outside::Fed { connection, channel, frames, fed },
+                        Err(error) => Outside::Input(Input::FeedFailed { connection, channel, error }),
+                    };
+                    send(&outside, fed).await;
                 };
-                let error = task_failed();
-                self.task("feed", feed, Input::FeedFailed { connection, channel, error });
+                let (spawner, panicked) = (self.platform.spawner(), self.report(failed));
+                self.work.spawn(spawner, "feed", feed, panicked);
             }
             Effect::Load { journal } => {
                 let device = self.machine.device();
@@ -102,7 +95,7 @@ impl<P: Platform> CommandLoop<P> {
             }
             Effect::Remember { journal, device, cursor } => {
                 let remember = storage::remember(store, journal, device, cursor);
-                self.work.spawn(self.platform.spawner(), "remember", remember, || {});
+                self.work.spawn(self.platform.spawner(), "remember", remember, async {});
             }
             Effect::Opened { ticket, opened } => {
                 if let Some(Waiting::Open(reply)) = self.waiting.remove(&ticket) {
@@ -144,26 +137,30 @@ impl<P: Platform> CommandLoop<P> {
             send(&outside, outside_says).await;
         };
         let dial: BoxFuture<'static, ()> = Box::pin(dial);
-        let handle =
-            self.connections.spawn(self.platform.spawner(), "connection/dial", dial, self.broken(connection));
-        // Ended with the connection, as its reader will be.
-        self.readers.insert(connection, handle);
+        let (spawner, broken) = (self.platform.spawner(), self.broken(connection));
+        let handle = self.connections.spawn(spawner, "connection/dial", dial, broken);
+        self.dials.insert(connection, handle);
     }
 
     /// Tells the machine from now on when somebody appends to a journal's log behind this number.
     pub(super) fn watch_store(&mut self, journal: JournalId, after: u64) {
-        let (store, outside) = (self.platform.store().clone(), self.outside.clone());
+        let (platform, outside) = (self.platform.clone(), self.outside.clone());
+        let store = platform.store().clone();
         let watch = async move {
             let mut after = after;
-            while let Ok(head) = store.changed(journal, after).await {
-                after = head.number;
-                send(&outside, Outside::Input(Input::StoreChanged { journal, head: after })).await;
-                if outside.is_closed() {
-                    return;
+            while !outside.is_closed() {
+                match store.changed(journal, after).await {
+                    Ok(head) => {
+                        after = head.number;
+                        let changed = Input::StoreChanged { journal, head: after };
+                        send(&outside, Outside::Input(changed)).await;
+                    }
+                    // The store may come back, as a browser's does.
+                    Err(_) => platform.timer().sleep(STORE_RETRY).await,
                 }
             }
         };
-        let follower = self.work.spawn(self.platform.spawner(), "store/watch", watch, || {});
+        let follower = self.work.spawn(self.platform.spawner(), "store/watch", watch, async {});
         if let Some(former) = self.followers.insert(journal, follower) {
             former.abort();
         }
@@ -171,31 +168,32 @@ impl<P: Platform> CommandLoop<P> {
 
     /// Starts the tasks of a connection; its binding.
     pub(super) fn attach(&mut self, connection: ConnectionId, opened: Connection) -> Vec<u8> {
-        let (writer, outgoing) = async_channel::unbounded();
-        let (spawner, outside) = (self.platform.spawner(), &self.outside);
-        let platform = self.platform.clone();
-        let write = {
-            let outside = outside.clone();
-            async move {
-                connection::write(connection, opened.sender, outgoing, outside, platform.timer()).await;
-            }
-        };
-        let read = connection::read(connection, opened.receiver, outside.clone());
-        self.connections.spawn(spawner, "connection/write", write, self.broken(connection));
+        let (outgoing, frames) = async_channel::unbounded();
+        let (closing, closed) = async_channel::bounded(1);
+        let spawner = self.platform.spawner();
+        let read = connection::read(connection, opened.receiver, self.outside.clone());
         let reader = self.connections.spawn(spawner, "connection/read", read, self.broken(connection));
-        self.writers.insert(connection, writer);
-        self.readers.insert(connection, reader);
+        let (platform, outside) = (self.platform.clone(), self.outside.clone());
+        let write = async move {
+            let (sender, timer) = (opened.sender, platform.timer());
+            connection::write(connection, sender, frames, closed, outside, reader, timer).await;
+        };
+        self.connections.spawn(spawner, "connection/write", write, self.broken(connection));
+        self.dials.remove(&connection);
+        self.writers.insert(connection, Writer { outgoing, _closing: closing });
         opened.binding
     }
 
     /// What happens when a task of a connection panics: the connection is over.
-    pub(super) fn broken(&self, connection: ConnectionId) -> impl FnOnce() + MaybeSend + 'static {
-        let outside = self.outside.clone();
+    fn broken(&self, connection: ConnectionId) -> impl Future<Output = ()> + MaybeSend + 'static {
         let error = TransportError::Broken("its task failed".into()).into();
-        move || {
-            // Where the inbox is full the silence of the connection will be noticed.
-            drop(outside.try_send(Outside::Input(Input::Disconnected { connection, error })));
-        }
+        self.report(Input::Disconnected { connection, error })
+    }
+
+    /// Tells the machine something, for when a task panics.
+    fn report(&self, input: Input) -> impl Future<Output = ()> + MaybeSend + 'static {
+        let outside = self.outside.clone();
+        async move { send(&outside, Outside::Input(input)).await }
     }
 
     /// Runs a task that ends with something for the machine, also when it panics.
@@ -205,13 +203,12 @@ impl<P: Platform> CommandLoop<P> {
         task: impl Future<Output = Input> + MaybeSend + 'static,
         on_panic: Input,
     ) {
-        let (outside, panicked) = (self.outside.clone(), self.outside.clone());
+        let outside = self.outside.clone();
         let task = async move {
             let input = task.await;
             send(&outside, Outside::Input(input)).await;
         };
-        let report = move || drop(panicked.try_send(Outside::Input(on_panic)));
-        self.work.spawn(self.platform.spawner(), name, task, report);
+        self.work.spawn(self.platform.spawner(), name, task, self.report(on_panic));
     }
 
     pub(super) fn publish(&mut self, event: Event) {

@@ -4,6 +4,7 @@ mod commands;
 mod effects;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
@@ -21,7 +22,8 @@ use crate::platform::traits::{Clock, Connection, Platform, Timer};
 use crate::service::event::Event;
 use crate::service::machine::Machine;
 use crate::service::routing::{ConnectionId, Input};
-use crate::session::channel::SyncReport;
+use crate::session::feed::Fed;
+use crate::session::report::SyncReport;
 use crate::time::{Instant, Now};
 
 /// Answers to effects that wait for the loop; readers of connections are held back beyond.
@@ -33,8 +35,17 @@ pub(crate) enum Outside {
     Input(Input),
     /// A connection that was dialled is open.
     Connected { connection: ConnectionId, canonical: String, opened: Connection },
+    /// Entries were read for a channel, and framed.
+    Fed { connection: ConnectionId, channel: u32, frames: Vec<Vec<u8>>, fed: Fed },
     /// All tasks of a stop have ended.
     Stopped(StopReport),
+}
+
+/// A connection's way out.
+struct Writer {
+    outgoing: Sender<Outgoing>,
+    /// Held as long as the connection is wanted: without it the writing task winds up.
+    _closing: Sender<Infallible>,
 }
 
 /// Who waits for the answer to which ticket.
@@ -74,8 +85,8 @@ pub(crate) struct CommandLoop<P: Platform> {
     connections: TaskGroup,
     /// Everything else.
     work: TaskGroup,
-    writers: BTreeMap<ConnectionId, Sender<Outgoing>>,
-    readers: BTreeMap<ConnectionId, AbortHandle>,
+    writers: BTreeMap<ConnectionId, Writer>,
+    dials: BTreeMap<ConnectionId, AbortHandle>,
     /// Tasks that watch the store for what others append.
     followers: BTreeMap<JournalId, AbortHandle>,
     waiting: BTreeMap<u64, Waiting>,
@@ -97,7 +108,7 @@ impl<P: Platform> CommandLoop<P> {
             connections: TaskGroup::default(),
             work: TaskGroup::default(),
             writers: BTreeMap::new(),
-            readers: BTreeMap::new(),
+            dials: BTreeMap::new(),
             followers: BTreeMap::new(),
             waiting: BTreeMap::new(),
             next_ticket: 0,
@@ -202,10 +213,18 @@ impl<P: Platform> CommandLoop<P> {
             }
             Outside::Connected { connection, canonical, opened } => {
                 // Else it was given up while this was on its way.
-                if self.readers.contains_key(&connection) {
+                if self.dials.contains_key(&connection) {
                     let binding = self.attach(connection, opened);
                     self.machine.handle(Input::Dialled { connection, canonical, binding }, self.now());
                 }
+            }
+            Outside::Fed { connection, channel, frames, fed } => {
+                let writer = self.writers.get(&connection);
+                let queued = frames.iter().map(Vec::len).sum();
+                for frame in frames {
+                    drop(writer.map(|writer| writer.outgoing.try_send(Outgoing::Frame(frame))));
+                }
+                self.machine.handle(Input::Fed { connection, channel, fed, queued }, self.now());
             }
             Outside::Stopped(report) => {
                 if let Stopping::Yes { stops, starts } = std::mem::replace(&mut self.stopping, Stopping::No) {

@@ -98,11 +98,11 @@ impl Machine {
         let Some(link) = self.links.remove(&connection) else { return };
         self.effects.push_back(Effect::Close { connection, reason: error.to_string() });
         if let Some(peer) = link.peer {
-            self.resolve(peer, None, &Err(error.clone()));
-            self.peers.failed(peer, error.clone(), now.monotonic, &mut self.rng);
-            // Whoever asked to be removed is gone by now; whoever is stopped waits for the start.
-            if !self.running {
-                self.peers.rest();
+            self.resolve(peer, None, u64::MAX, &Err(error.clone()));
+            self.reopenings.disconnected(peer);
+            // To be stopped is no failure.
+            if self.running {
+                self.peers.failed(peer, error.clone(), now.monotonic, &mut self.rng);
             }
         }
         self.effects.push_back(Effect::Event(Event::Disconnected { peer: link.name, error }));
@@ -158,13 +158,18 @@ impl Machine {
                     self.keep_cursor(journal, device, cursor);
                 }
             }
-            ConnectionEffect::Synced { journal, report } => {
+            ConnectionEffect::Synced { journal, at, report } => {
                 let Some(link) = self.links.get(&connection) else { return };
                 let (name, device) = (link.name.clone(), link.device);
                 if let Some(peer) = peer {
                     self.peers.succeeded(peer);
-                    self.resolve(peer, Some(journal), &Ok(report));
+                    self.reopenings.succeeded(peer, journal);
+                    self.resolve(peer, Some(journal), at, &Ok(report));
                     self.remember(journal, device);
+                    // Whoever asked for a sync after writing is answered by one about that.
+                    if self.waiting.iter().any(|waiting| waiting.peer == peer && waiting.journal == journal) {
+                        self.open_channel(connection, journal, now);
+                    }
                 }
                 self.effects.push_back(Effect::Event(Event::Synced { peer: name, journal, report }));
             }
@@ -190,11 +195,15 @@ impl Machine {
         let is_open = |link: &Link| link.machine.as_ref().is_some_and(ConnectionMachine::is_open);
         let goes_on = *error == PeerError::Cancelled && self.links.get(&connection).is_some_and(is_open);
         if !goes_on {
-            self.resolve(peer, Some(journal), &Err(error.clone()));
+            self.resolve(peer, Some(journal), u64::MAX, &Err(error.clone()));
         }
-        // A peer that does not answer in one channel is dialled anew, with back-off.
         if error.fault() == Fault::Network {
+            // A peer that does not answer in one channel is dialled anew, with back-off.
             self.end_connection(connection, error, now);
+        } else if !goes_on && self.links.get(&connection).is_some_and(is_open) {
+            // The journal alone is tried again: the peer may have room for it later, or this store may.
+            self.peers.sync_failed(peer, error);
+            self.reopenings.failed(peer, journal, now.monotonic, &mut self.rng);
         }
     }
 

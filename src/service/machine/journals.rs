@@ -45,12 +45,15 @@ impl Journals for Slots {
 }
 
 impl Machine {
-    pub(super) fn open(&mut self, ticket: Ticket, journal: JournalId) {
+    pub(super) fn open(&mut self, ticket: Ticket, journal: JournalId, now: Now) {
         match self.slots.0.get_mut(&journal) {
             Some(Slot::Loading { tickets, .. }) => tickets.push(ticket),
             Some(Slot::Loaded { pinned, .. }) => {
-                *pinned = true;
+                let was_pinned = std::mem::replace(pinned, true);
                 self.effects.push_back(Effect::Opened { ticket, opened: Ok(()) });
+                if !was_pinned {
+                    self.open_channels(journal, now);
+                }
             }
             None => self.load(journal, vec![ticket], Vec::new()),
         }
@@ -88,9 +91,14 @@ impl Machine {
             }
         }
         if opened == Ok(true) {
-            for connection in self.links.keys().copied().collect::<Vec<_>>() {
-                self.open_channel(connection, journal, now);
-            }
+            self.open_channels(journal, now);
+        }
+    }
+
+    /// Begins a sync of a journal on all connections that were dialled.
+    fn open_channels(&mut self, journal: JournalId, now: Now) {
+        for connection in self.links.keys().copied().collect::<Vec<_>>() {
+            self.open_channel(connection, journal, now);
         }
     }
 

@@ -24,10 +24,11 @@ use crate::service::config::Config;
 use crate::service::event::Event;
 use crate::service::machine::journals::{Slot, Slots};
 use crate::service::peers::{PeerInfo, Peers};
+use crate::service::reopening::Reopenings;
 use crate::service::routing::{ConnectionId, Effect, Input};
-use crate::session::channel::SyncReport;
 use crate::session::connection::{ConnectionMachine, Journals};
 use crate::session::failure::PeerError;
+use crate::session::report::SyncReport;
 use crate::time::{Instant, Now};
 
 /// Cursors into peers' stores that are kept in memory.
@@ -51,6 +52,8 @@ struct Waiting {
     ticket: Ticket,
     peer: u64,
     journal: JournalId,
+    /// The journal's last number at the call: what the sync must be about.
+    at: u64,
 }
 
 /// See the module.
@@ -65,6 +68,7 @@ pub(crate) struct Machine {
     next_connection: ConnectionId,
     peers: Peers,
     waiting: Vec<Waiting>,
+    reopenings: Reopenings,
     cursors: BTreeMap<(JournalId, DeviceId), Cursor>,
     effects: VecDeque<Effect>,
 }
@@ -82,6 +86,7 @@ impl Machine {
             next_connection: 0,
             peers: Peers::default(),
             waiting: Vec::new(),
+            reopenings: Reopenings::default(),
             cursors: BTreeMap::new(),
             effects: VecDeque::new(),
         }
@@ -130,7 +135,7 @@ impl Machine {
         match input {
             Input::Start => self.start(now),
             Input::Stop => self.stop(now),
-            Input::Open { ticket, journal } => self.open(ticket, journal),
+            Input::Open { ticket, journal } => self.open(ticket, journal, now),
             Input::Append { ticket, journal, drafts } => match self.slots.machine(journal) {
                 Some(machine) => {
                     machine.append(ticket, drafts, wall);
@@ -143,7 +148,8 @@ impl Machine {
             },
             Input::AddPeer { address, device } => {
                 // The bound is checked by the caller, who can say so.
-                if self.peers.add(address, device).is_ok() {
+                if self.peers.add(address.clone(), device).is_ok() {
+                    self.end_if_another(&address, now);
                     self.dial_due(now);
                 }
             }
@@ -194,7 +200,9 @@ impl Machine {
                 });
             }
             Input::FeedFailed { connection, channel, error } => {
-                self.with_connection(connection, now, |machine, _| machine.store_failed(channel, error));
+                self.with_connection(connection, now, |machine, journals| {
+                    machine.feed_failed(channel, error, journals, now.monotonic);
+                });
             }
             Input::Timeout => self.timeout(now),
         }
@@ -229,7 +237,19 @@ impl Machine {
             self.end_connection(connection, &PeerError::Cancelled, now);
         }
         if let Some(peer) = number {
-            self.resolve(peer, None, &Err(PeerError::Cancelled));
+            self.resolve(peer, None, u64::MAX, &Err(PeerError::Cancelled));
+        }
+    }
+
+    /// Ends the connection to a peer that is another device than is now expected there.
+    fn end_if_another(&mut self, address: &str, now: Now) {
+        let expected = self.peers.find(address).and_then(|peer| {
+            let (connection, expected) = (self.peers.connection(peer)?, self.peers.address(peer)?.1?);
+            let found = self.links.get(&connection)?.device?;
+            (found != expected).then_some((connection, PeerError::WrongDevice { expected, found }))
+        });
+        if let Some((connection, error)) = expected {
+            self.end_connection(connection, &error, now);
         }
     }
 
@@ -238,22 +258,31 @@ impl Machine {
             self.effects.push_back(Effect::Synced { ticket, synced: Err(PeerError::Cancelled) });
             return;
         };
-        self.waiting.push(Waiting { ticket, peer, journal });
+        let at = self.journal(journal).map_or(0, Journal::head);
+        self.waiting.push(Waiting { ticket, peer, journal, at });
         let Some(connection) = self.peers.connection(peer) else {
             return self.dial(peer);
         };
         let link = self.links.get(&connection);
         let machine = link.and_then(|link| link.machine.as_ref()).filter(|machine| machine.is_open());
-        // Where a sync is on its way, or about to begin, its end will do.
+        // Where a sync is on its way, or about to begin, its end will do, if it is about all that is here.
         if machine.is_some_and(|machine| !machine.is_syncing(journal)) {
             self.open_channel(connection, journal, now);
         }
     }
 
-    /// Answers those who wait for a sync with a peer, of one journal or of all.
-    fn resolve(&mut self, peer: u64, journal: Option<JournalId>, synced: &Result<SyncReport, PeerError>) {
-        let is_meant =
-            |waiting: &mut Waiting| waiting.peer == peer && journal.is_none_or(|id| id == waiting.journal);
+    /// Answers those who wait for a sync with a peer, of one journal or of all, with own entries
+    /// numbered up to `at`.
+    fn resolve(
+        &mut self,
+        peer: u64,
+        journal: Option<JournalId>,
+        at: u64,
+        synced: &Result<SyncReport, PeerError>,
+    ) {
+        let is_meant = |waiting: &mut Waiting| {
+            waiting.peer == peer && journal.is_none_or(|id| id == waiting.journal) && waiting.at <= at
+        };
         for Waiting { ticket, .. } in self.waiting.extract_if(.., is_meant) {
             self.effects.push_back(Effect::Synced { ticket, synced: synced.clone() });
         }
@@ -278,13 +307,22 @@ impl Machine {
         for connection in self.links.keys().copied().collect::<Vec<_>>() {
             self.with_connection(connection, now, |machine, _| machine.handle_timeout(now.monotonic));
         }
+        for (peer, journal) in self.reopenings.due(now.monotonic) {
+            if let Some(connection) = self.peers.connection(peer)
+                && let Some(Link { machine: Some(machine), .. }) = self.links.get(&connection)
+                && !machine.serves(journal)
+            {
+                self.open_channel(connection, journal, now);
+            }
+        }
         self.dial_due(now);
     }
 
     /// When the machine wants a [`Input::Timeout`].
     pub(crate) fn poll_deadline(&self) -> Option<Instant> {
         let machines = self.links.values().filter_map(|link| link.machine.as_ref());
-        let peers = self.peers.deadline().filter(|_| self.running);
+        let peers = [self.peers.deadline(), self.reopenings.deadline()];
+        let peers = peers.into_iter().flatten().filter(|_| self.running);
         machines.filter_map(ConnectionMachine::poll_timeout).chain(peers).min()
     }
 

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
+use crate::codec::cbor::DecodeError;
 use crate::fact::entry::Entry;
 use crate::fact::unchecked::EntryError;
 use crate::ids::{Cursor, EntryId};
-use crate::limits::{CREDIT_BYTES, IDS_PER_FRAME, RECORD_BYTES};
+use crate::limits::{CREDIT_BYTES, IDS_PER_FRAME, RECORD_BYTES, SIGNATURE_BYTES};
 use crate::session::channel::{Channel, ChannelEffect, Phase};
 use crate::session::failure::PeerError;
 use crate::session::message::ChannelMessage;
@@ -14,9 +15,9 @@ use crate::time::Instant;
 /// A record that came in parts.
 #[derive(Debug)]
 pub(super) struct Partial {
-    number: u64,
-    size: usize,
-    bytes: Vec<u8>,
+    pub(super) number: u64,
+    pub(super) size: usize,
+    pub(super) bytes: Vec<u8>,
 }
 
 /// Entries received in one frame that are not durable here yet.
@@ -84,6 +85,10 @@ impl Channel {
     ) -> Result<(), PeerError> {
         if matches!(self.phase, Phase::Opening) {
             return Err(self.unexpected("Entries"));
+        }
+        if entries.iter().any(|(_, record)| record.len() <= SIGNATURE_BYTES) {
+            let expected = "body and signature";
+            return Err(EntryError::Malformed(DecodeError::Expected { expected, position: 0 }).into());
         }
         let bytes = entries.iter().fold(0u64, |sum, (_, record)| sum.saturating_add(record.len() as u64));
         let incoming = &mut self.incoming;

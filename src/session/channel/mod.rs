@@ -10,8 +10,6 @@
 mod incoming;
 mod plan;
 
-use core::time::Duration;
-
 use crate::fact::entry::Entry;
 use crate::ids::{Cursor, EntryId, JournalId};
 use crate::journal::set::Journal;
@@ -20,10 +18,11 @@ use crate::merkle::subtree::Root;
 use crate::reconcile::descent::{Answer, Descent, answer};
 use crate::reconcile::view::View;
 use crate::session::channel::incoming::Incoming;
-use crate::session::channel::plan::plan;
+use crate::session::channel::plan::{overlap, plan, summary};
 use crate::session::failure::PeerError;
 use crate::session::feed::{Fed, Feed, Next, Outgoing};
 use crate::session::message::{ChannelMessage, Plan, Summary};
+use crate::session::report::SyncReport;
 use crate::time::Instant;
 
 /// What a channel asks for.
@@ -41,31 +40,6 @@ pub(crate) enum ChannelEffect {
     Reached(Cursor),
     /// The sync is done: both sides know it.
     Synced,
-}
-
-/// What a sync did, as one side saw it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SyncReport {
-    /// Entries sent to the peer during the sync.
-    pub entries_sent: u64,
-    /// Entries received from it, also those that were here already.
-    pub entries_received: u64,
-    /// Bytes of their records, sent.
-    pub bytes_sent: u64,
-    /// Bytes of their records, received.
-    pub bytes_received: u64,
-    /// Bytes of all frames of the channel, sent from its opening on.
-    pub wire_sent: u64,
-    /// Bytes of all frames of the channel, received from its opening on.
-    pub wire_received: u64,
-    /// Entries that either side refused: the sets are equal except for these.
-    pub refused: u64,
-    /// Rounds of comparing; 0 if the roots were equal from the start.
-    pub rounds: u32,
-    /// From the opening of the channel to equal roots.
-    pub duration: Duration,
-    /// The root that both sides have computed.
-    pub root: Root,
 }
 
 /// An opening that was asked for by the peer and waits to be answered.
@@ -125,18 +99,6 @@ pub(crate) struct Channel {
 
 impl Channel {
     fn new(journal: &Journal, opener: bool, now: Instant) -> Self {
-        let report = SyncReport {
-            entries_sent: 0,
-            entries_received: 0,
-            bytes_sent: 0,
-            bytes_received: 0,
-            wire_sent: 0,
-            wire_received: 0,
-            refused: 0,
-            rounds: 0,
-            duration: Duration::ZERO,
-            root: journal.root(),
-        };
         Self {
             journal: journal.id(),
             phase: Phase::Opening,
@@ -148,7 +110,7 @@ impl Channel {
             round: Round { head: journal.head(), ..Round::default() },
             fruitless: 0,
             cursor_counts: false,
-            report,
+            report: SyncReport::new(journal.root()),
             opened: now,
             heard: now,
         }
@@ -215,6 +177,22 @@ impl Channel {
         self.report.wire_received = self.report.wire_received.saturating_add(bytes as u64);
     }
 
+    /// Bytes of entries received that are not durable here.
+    pub(crate) fn unsettled_bytes(&self) -> u64 {
+        let partial = self.incoming.partial.as_ref().map_or(0, |partial| partial.bytes.len());
+        self.incoming.unsettled_bytes.saturating_add(partial as u64)
+    }
+
+    /// Bytes of entries sent that are not durable at the peer.
+    pub(crate) fn outstanding_bytes(&self) -> u64 {
+        self.outgoing.outstanding()
+    }
+
+    /// Own entries numbered up to this are part of the sync.
+    pub(crate) fn at(&self) -> u64 {
+        self.view.at()
+    }
+
     /// What the sync has done so far; final once it is done.
     pub(crate) fn report(&self) -> SyncReport {
         self.report
@@ -269,6 +247,9 @@ impl Channel {
             ChannelMessage::Ask { prefixes } => {
                 self.answer_again(journal);
                 let Phase::Answering(_) = &self.phase else { return Err(self.unexpected(name)) };
+                if overlap(&prefixes) {
+                    return Err(PeerError::Breach("a question about one subtree twice"));
+                }
                 let without = self.view.excluded(journal);
                 let answers = prefixes.iter().map(|prefix| answer(journal.map(), without, prefix)).collect();
                 effects.push(ChannelEffect::Say(ChannelMessage::Tell { answers }));
@@ -292,6 +273,9 @@ impl Channel {
             ChannelMessage::Refused { ids } => {
                 for number in ids.iter().filter_map(|id| journal.number_of(id)) {
                     self.view.refuse(number);
+                }
+                if self.view.refused() > IDS_PER_ROUND {
+                    return Err(PeerError::Breach("more is refused than one round may hold"));
                 }
             }
             ChannelMessage::Credit { bytes } => {
@@ -480,9 +464,4 @@ impl Channel {
         }
         effects.push(ChannelEffect::Synced);
     }
-}
-
-/// A journal as it is now.
-fn summary(journal: &Journal) -> Summary {
-    Summary { store: journal.store(), at: journal.head(), root: journal.root() }
 }

@@ -1,6 +1,8 @@
 //! How two sides that differ go about it: by sending what is new, or by asking their way down.
 
 use crate::ids::Cursor;
+use crate::journal::set::Journal;
+use crate::merkle::prefix::Prefix;
 use crate::session::message::{Plan, Summary};
 
 /// How the acceptor wants the difference found. The opener's cursor points into this side's store,
@@ -30,4 +32,19 @@ pub(super) fn plan(
         }
     }
     Plan::Descend
+}
+
+/// Whether one of these subtrees is part of another, or the same.
+pub(super) fn overlap(prefixes: &[Prefix]) -> bool {
+    // In this order a prefix stands right before those that it is the start of.
+    let mut sorted = prefixes.to_vec();
+    sorted.sort_unstable();
+    sorted
+        .windows(2)
+        .any(|pair| matches!(pair, [one, next] if one.contains(&next.first()) && one.bits() <= next.bits()))
+}
+
+/// A journal as it is now.
+pub(super) fn summary(journal: &Journal) -> Summary {
+    Summary { store: journal.store(), at: journal.head(), root: journal.root() }
 }

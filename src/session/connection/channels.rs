@@ -3,7 +3,7 @@
 use crate::error::Fault;
 use crate::ids::{Cursor, JournalId};
 use crate::journal::set::Journal;
-use crate::limits::CHANNELS;
+use crate::limits::{CHANNELS, CONNECTION_CREDIT_BYTES};
 use crate::session::channel::{Channel, ChannelEffect, Opening};
 use crate::session::connection::{ConnectionEffect, ConnectionMachine, Journals};
 use crate::session::failure::PeerError;
@@ -22,6 +22,7 @@ impl ConnectionMachine {
             return self.asked_to_open(channel, Opening { journal, summary, cursor });
         }
         if let ChannelMessage::Close(reason) = message {
+            self.asked.remove(&channel);
             self.end_channel(channel, reason.into(), false);
             return Ok(());
         }
@@ -35,9 +36,11 @@ impl ConnectionMachine {
         if self.dialled {
             return Err(PeerError::Breach("the side that was dialled opens a channel"));
         }
-        if self.channels.contains_key(&channel) || self.asked.contains_key(&channel) {
-            return Err(PeerError::Breach("a channel that is open is opened again"));
+        if channel < self.least_channel {
+            return Err(PeerError::Breach("a channel is opened under a number that was used before"));
         }
+        let used_up = PeerError::Breach("all channel numbers of this connection are used up");
+        self.least_channel = channel.checked_add(1).ok_or(used_up)?;
         // A new opening for the same journal is a new sync: it takes the place of the old.
         self.replace(opening.journal);
         if self.channels.len().saturating_add(self.asked.len()) >= CHANNELS {
@@ -118,6 +121,7 @@ impl ConnectionMachine {
         act: impl FnOnce(&mut Channel, &Journal, &mut Vec<ChannelEffect>) -> Result<(), PeerError>,
     ) -> Result<(), PeerError> {
         let room = self.room();
+        self.starved |= room == 0;
         let Some(channel) = self.channels.get_mut(&number) else { return Ok(()) };
         let id = channel.journal();
         let Some(journal) = journals.journal(id) else { return Ok(()) };
@@ -135,6 +139,12 @@ impl ConnectionMachine {
         if let Some(error) = ended {
             self.end_channel(number, error, true);
         }
+        // An honest peer goes beyond its credit by less than an entry on each of a few channels.
+        let unsettled = self.channels.values().map(Channel::unsettled_bytes);
+        let unsettled = unsettled.fold(0u64, |sum, bytes| sum.saturating_add(bytes));
+        if unsettled > CONNECTION_CREDIT_BYTES.saturating_mul(2) {
+            return Err(PeerError::Breach("entries beyond the credit of the connection"));
+        }
         Ok(())
     }
 
@@ -150,6 +160,7 @@ impl ConnectionMachine {
                     self.effects.push_back(ConnectionEffect::Incoming { channel, sequence, journal, entries })
                 }
                 ChannelEffect::Feed(feed) => {
+                    self.feeding.insert(channel, feed.max_bytes);
                     self.effects.push_back(ConnectionEffect::Feed { channel, journal, feed });
                 }
                 ChannelEffect::Reached(cursor) => {
@@ -157,8 +168,11 @@ impl ConnectionMachine {
                 }
                 // Everything that was said before is counted by now.
                 ChannelEffect::Synced => {
-                    let synced = self.channels.get(&channel).map(Channel::report);
-                    let effect = |report| ConnectionEffect::Synced { journal, report };
+                    let synced = self.channels.get(&channel);
+                    let effect = |channel: &Channel| {
+                        let (at, report) = (channel.at(), channel.report());
+                        ConnectionEffect::Synced { journal, at, report }
+                    };
                     self.effects.extend(synced.map(effect));
                 }
             }
@@ -177,6 +191,9 @@ impl ConnectionMachine {
 
     pub(super) fn end_channel(&mut self, number: u32, error: PeerError, tell: bool) {
         if let Some(channel) = self.channels.remove(&number) {
+            // What it still wanted checked is of no interest, and takes memory.
+            let wanted = |check: &ConnectionEffect| !matches!(check, ConnectionEffect::Check { channel, .. } if *channel == number);
+            self.checks.retain(wanted);
             if tell {
                 self.say_in(number, ChannelMessage::Close(error.reason()));
             }

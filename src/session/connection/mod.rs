@@ -9,7 +9,7 @@
 mod channels;
 mod keep_alive;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::crypto::sign::DeviceKey;
 use crate::error::StoreError;
@@ -17,12 +17,13 @@ use crate::fact::entry::Entry;
 use crate::fact::unchecked::EntryError;
 use crate::ids::{Cursor, DeviceId, EntryId, JournalId};
 use crate::journal::set::Journal;
-use crate::limits::{HANDSHAKE_FRAME_BYTES, QUEUE_BYTES, QUEUE_FEED_BYTES};
-use crate::session::channel::{Channel, Opening, SyncReport};
+use crate::limits::{CONNECTION_CREDIT_BYTES, HANDSHAKE_FRAME_BYTES, QUEUE_BYTES, QUEUE_FEED_BYTES};
+use crate::session::channel::{Channel, Opening};
 use crate::session::failure::PeerError;
 use crate::session::feed::{Fed, Feed};
 use crate::session::handshake::{Acceptor, Dialler};
 use crate::session::message::{Hello, Message, MessageError, VERSION};
+use crate::session::report::SyncReport;
 use crate::time::Instant;
 
 /// What the machine asks for.
@@ -42,8 +43,8 @@ pub(crate) enum ConnectionEffect {
     Feed { channel: u32, journal: JournalId, feed: Feed },
     /// Everything in the peer's store up to this cursor is here.
     Reached { journal: JournalId, cursor: Cursor },
-    /// A sync is done: both sides know it.
-    Synced { journal: JournalId, report: SyncReport },
+    /// A sync is done: both sides know it. It was about own entries numbered up to `at`.
+    Synced { journal: JournalId, at: u64, report: SyncReport },
     /// A channel ended.
     ChannelEnded { journal: JournalId, error: PeerError },
     /// The connection is over; nothing follows.
@@ -76,6 +77,8 @@ pub(crate) struct ConnectionMachine {
     channels: BTreeMap<u32, Channel>,
     /// Channels that the peer opened and nobody answered yet.
     asked: BTreeMap<u32, JournalId>,
+    /// The least number that the peer may give to its next channel: none is used again.
+    least_channel: u32,
     /// Number of the next channel. Only the dialling side opens channels.
     next_channel: u32,
     /// Checks that wait for the one under way.
@@ -83,6 +86,10 @@ pub(crate) struct ConnectionMachine {
     checking: bool,
     /// Bytes handed out to be sent and not drained.
     queued: usize,
+    /// Bytes that reads of the store under way may add to that, by channel.
+    feeding: BTreeMap<u32, usize>,
+    /// Whether a channel may have been held back for want of room.
+    starved: bool,
     since: Instant,
     heard: Instant,
     pinged: Option<Instant>,
@@ -117,11 +124,14 @@ impl ConnectionMachine {
             phase,
             channels: BTreeMap::new(),
             asked: BTreeMap::new(),
+            least_channel: 0,
             dialled,
             next_channel: 0,
             checks: VecDeque::new(),
             checking: false,
             queued: 0,
+            feeding: BTreeMap::new(),
+            starved: false,
             since: now,
             heard: now,
             pinged: None,
@@ -257,9 +267,22 @@ impl ConnectionMachine {
         }
     }
 
-    /// A bundle could not be stored, or entries could not be read: the channel can't go on.
+    /// A bundle could not be stored: the channel can't go on.
     pub(crate) fn store_failed(&mut self, channel: u32, error: StoreError) {
         self.end_channel(channel, error.into(), true);
+    }
+
+    /// Entries could not be read for a channel: it can't go on.
+    pub(crate) fn feed_failed(
+        &mut self,
+        channel: u32,
+        error: StoreError,
+        journals: &dyn Journals,
+        now: Instant,
+    ) {
+        self.feeding.remove(&channel);
+        self.end_channel(channel, error.into(), true);
+        self.feed_the_starved(journals, now);
     }
 
     /// A read of the store has been framed and queued, `queued` bytes in all.
@@ -271,23 +294,30 @@ impl ConnectionMachine {
         journals: &dyn Journals,
         now: Instant,
     ) {
+        self.feeding.remove(&channel);
         self.queued = self.queued.saturating_add(queued);
         let result = self.with_channel(channel, journals, now, |open, _, _| {
             open.fed(fed);
             open.count_sent(queued);
             Ok(())
         });
-        if let Err(error) = result {
-            self.fail(error);
+        match result {
+            Ok(()) => self.feed_the_starved(journals, now),
+            Err(error) => self.fail(error),
         }
     }
 
     /// The transport has taken so many bytes.
     pub(crate) fn drained(&mut self, bytes: usize, journals: &dyn Journals, now: Instant) {
-        let was_full = self.room() == 0;
         self.queued = self.queued.saturating_sub(bytes);
-        if was_full && self.room() > 0 {
-            let served: Vec<_> = self.channels.values().map(Channel::journal).collect();
+        self.feed_the_starved(journals, now);
+    }
+
+    /// Lets channels go on that were held back, now that there is room.
+    fn feed_the_starved(&mut self, journals: &dyn Journals, now: Instant) {
+        if self.starved && self.room() > 0 {
+            self.starved = false;
+            let served: BTreeSet<_> = self.channels.values().map(Channel::journal).collect();
             for journal in served {
                 self.advance(journal, journals, now);
             }
@@ -319,9 +349,14 @@ impl ConnectionMachine {
         bytes
     }
 
-    /// Bytes of entries that may be queued towards the peer now.
+    /// Bytes of entries that may be read for the peer now: what it reads and what it commits bound it.
     fn room(&self) -> usize {
-        QUEUE_FEED_BYTES.saturating_sub(self.queued)
+        let reserved = self.feeding.values().fold(0usize, |sum, bytes| sum.saturating_add(*bytes));
+        let queue = QUEUE_FEED_BYTES.saturating_sub(self.queued).saturating_sub(reserved);
+        let sum = |sum: u64, channel: &Channel| sum.saturating_add(channel.outstanding_bytes());
+        let outstanding = self.channels.values().fold(reserved as u64, sum);
+        let credit = CONNECTION_CREDIT_BYTES.saturating_sub(outstanding);
+        queue.min(usize::try_from(credit).unwrap_or(usize::MAX))
     }
 
     /// Ends the connection and tells the peer why.

@@ -2,8 +2,9 @@
 //!
 //! While it runs, nothing is awaited. What depends on what was read is decided in the very callback that
 //! brings it, so that no other task of the page can make the transaction end early or hold it open; and
-//! it is committed as soon as the last request is made. A future that is dropped takes its transaction
-//! back, unless it is being committed already: then it happens whole.
+//! what writes is committed as soon as its last request is made, so that a page which the browser freezes
+//! at that moment holds up no other tab. A future that is dropped takes its transaction back, unless it is
+//! being committed already: then it happens whole.
 
 use core::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -28,7 +29,7 @@ pub(super) async fn read(
     let transaction = database.transaction_with_str_sequence(&stores).map_err(|error| Failure::of(&error))?;
     let running = Running::new(transaction);
     let requests = ask(&running.transaction).map_err(|error| Failure::of(&error))?;
-    running.commit();
+    // Not committed by hand: Chromium 156 then says `complete` before large values have been loaded.
     running.complete().await?;
     let results = requests.iter().map(IdbRequest::result).collect::<Result<_, _>>();
     results.map_err(|error| Failure::of(&error))
