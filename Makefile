@@ -8,7 +8,7 @@ SHELL := bash
 WASM_ENV = wasm_env=$$(pkg-config/setup.sh env); eval "$$wasm_env"
 WASM = --target wasm32-unknown-unknown
 
-.PHONY: help setup demo test test-full bench check fmt clean
+.PHONY: help setup demo test test-full bench package size check fmt clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,14 @@ test-full: setup ## The same with the long property tests and simulations
 bench: setup ## Build the command line tool and measure it
 	cargo build --locked --release --features cli
 	python3 pkg-config/bench.py
+
+package: ## Build the npm package: target/package/isoroot-x.y.z.tgz
+	@pkg-config/setup.sh wasm
+	@pkg-config/setup.sh web
+	node pkg-config/build-package.mjs
+
+size: package ## What a page loads of it, raw and compressed; fails above the limit
+	node pkg-config/measure-size.mjs
 
 check: setup ## Format, lints on both targets, docs, licences and sources of dependencies
 	cargo fmt --check

@@ -5,8 +5,10 @@
 #
 #   pkg-config/run-web-tests.sh
 #
-#   ISOROOT_TEST_HUB=ws://…   a hub to sync through as well
 #   ISOROOT_TEST_PORT=45871   where the relay for the WebSocket tests listens on loopback
+#   ISOROOT_TEST_HUB=ws://…   a hub to sync through as well; it must let in the tests' page, which
+#                             is served at the port after the relay's then (45872):
+#                             isoroot hub --origin http://127.0.0.1:45872
 #
 # `pkg-config/setup.sh all` installs what it needs.
 set -euo pipefail
@@ -23,6 +25,7 @@ wasm_env=$(pkg-config/setup.sh env)
 eval "$wasm_env"
 export ISOROOT_TEST_RELAY=ws://127.0.0.1:$port
 export WASM_BINDGEN_TEST_WEBDRIVER_JSON=$PWD/pkg-config/webdriver.json
+if [ -n "${ISOROOT_TEST_HUB:-}" ]; then export WASM_BINDGEN_TEST_ADDRESS=127.0.0.1:$((port + 1)); fi
 # Of a whole runner, in seconds; the machine may be busy.
 export WASM_BINDGEN_TEST_TIMEOUT=300
 

@@ -496,3 +496,26 @@ fn d11_many_journals_share_one_connection_and_its_room() {
         assert_eq!(a.connections().await, Ok(1));
     });
 }
+
+#[test]
+fn d5_nothing_is_sent_back_to_where_it_came_from() {
+    for seed in 0..10 {
+        let world = Simulation::new(seed);
+        let network = SimNetwork::new(&world, Duration::from_micros(10), Duration::from_millis(2));
+        world.clone().run(async move {
+            let (a, b) = (node(&world, &network).await, node(&world, &network).await);
+            for entry in 0..800 {
+                a.append([Fact::new(format!("p/{entry}"), vec![7u8; 800])]).await.unwrap();
+            }
+            b.start().await.unwrap();
+            serve(&world, &network, "b", b.service());
+            a.add_peer("sim:b").await.unwrap();
+            a.start().await.unwrap();
+            let report = a.sync().await.unwrap().remove(0).result.unwrap();
+            world.sleep(Duration::from_secs(5)).await;
+            assert_eq!((report.entries_sent, report.entries_received), (800, 0));
+            let spent = network.bytes();
+            assert!(spent * 100 < report.bytes_sent * 102, "{spent} bytes for {}", report.bytes_sent);
+        });
+    }
+}

@@ -219,8 +219,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
 
   /** Appends one fact, or several as one entry: all or none. Resolves when it is durable here. */
   append(facts: Fact | readonly Fact[], options: WaitOptions = {}): Promise<Appended> {
-    const given = Array.isArray(facts) ? (facts as readonly Fact[]) : [facts as Fact];
-    return this.#call("appending", options, (raw) => raw.append(given));
+    return this.#call("appending", options, (raw) => raw.append(Array.isArray(facts) ? list(facts) : [facts as Fact]));
   }
 
   /**
@@ -228,11 +227,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
    * by one.
    */
   appendAll(entries: readonly (readonly Fact[])[], options: WaitOptions = {}): Promise<Appended[]> {
-    return this.#call("appending", options, (raw) => {
-      const given = Array.from(entries);
-      if (!given.every(Array.isArray)) throw new IsorootError("INVALID_FACTS", "an entry is an array of facts");
-      return raw.appendAll(given);
-    });
+    return this.#call("appending", options, (raw) => raw.appendAll(list(entries).map((facts) => list(facts))));
   }
 
   /**
@@ -367,6 +362,12 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
 
 /** Entries of one page. */
 const PAGE = 256;
+
+/** The same as a genuine array, which runs no code of the caller's when it is read. */
+function list<T>(given: readonly T[]): T[] {
+  if (!Array.isArray(given)) throw new IsorootError("INVALID_FACTS", "an entry is an array of facts");
+  return Array.from(given);
+}
 
 function toError(error: PlainError | null): IsorootError | null {
   return error && (fromPlain(error) as IsorootError);

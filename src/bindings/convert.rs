@@ -14,11 +14,19 @@
 //! number within ±(2^53 − 1) and a bigint outside.
 
 use js_sys::{Array, ArrayBuffer, BigInt, Object, Reflect, Symbol, Uint8Array};
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 
-use crate::bindings::object::number;
+use crate::bindings::object::{number, whole};
 use crate::fact::value::Value;
 use crate::limits::{SAFE_INTEGER, VALUE_BYTES, VALUE_DEPTH};
+
+#[wasm_bindgen]
+extern "C" {
+    /// Throws where it is asked of a revoked proxy.
+    #[wasm_bindgen(js_namespace = Array, js_name = isArray, catch)]
+    fn is_array(value: &JsValue) -> Result<bool, JsValue>;
+}
 
 /// A JavaScript value that no fact can hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,7 +86,7 @@ fn read(value: &JsValue, depth_left: usize, parts_left: &mut usize) -> Result<Va
         return Ok(Value::Bytes(bytes.to_vec()));
     }
     let depth_left = depth_left.checked_sub(1).ok_or(ConvertError::Depth)?;
-    if Array::is_array(value) {
+    if is_array(value).map_err(|_| ConvertError::Thrown)? {
         return list(value, depth_left, parts_left);
     }
     map(value, depth_left, parts_left)
@@ -103,10 +111,11 @@ pub(super) fn bytes(value: &JsValue) -> Option<&Uint8Array> {
 }
 
 fn list(value: &JsValue, depth_left: usize, parts_left: &mut usize) -> Result<Value, ConvertError> {
-    let array: &Array = value.unchecked_ref();
+    // What passes for an array may still be a proxy of one, whose code throws.
+    let length = Reflect::get(value, &"length".into()).map_err(|_| ConvertError::Thrown)?;
     let mut values = Vec::new();
-    for index in 0..array.length() {
-        let item = Reflect::get_u32(array, index).map_err(|_| ConvertError::Thrown)?;
+    for index in 0..whole(length.as_f64().unwrap_or_default()) {
+        let item = Reflect::get(value, &number(index)).map_err(|_| ConvertError::Thrown)?;
         values.push(read(&item, depth_left, parts_left)?);
     }
     Ok(Value::List(values))

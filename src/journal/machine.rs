@@ -40,8 +40,9 @@ pub(crate) enum JournalEffect {
     Appended { ticket: Ticket, entries: Vec<(EntryId, u64)> },
     /// An append failed as a whole or in its rest.
     AppendFailed { ticket: Ticket, error: StoreError },
-    /// A bundle is durable: the number of each of its entries, also of those that were here before.
-    Settled { bundle: BundleId, numbers: Vec<u64> },
+    /// Bundles are durable: the number of each of their entries, also of those that were here before.
+    /// All of one commit together, so that all is known before anything is sent on.
+    Settled(Vec<(BundleId, Vec<u64>)>),
     /// A bundle could not be stored.
     Unsettled { bundle: BundleId, error: StoreError },
     /// The journal now reaches this number.
@@ -324,10 +325,13 @@ impl JournalMachine {
 
     /// Tells the senders of bundles which numbers their entries have.
     fn settle(&mut self, bundles: Vec<Bundle>) {
-        for bundle in bundles {
+        let settled = bundles.into_iter().map(|bundle| {
             let numbers = bundle.entries.iter().filter_map(|entry| self.journal.number_of(&entry.id()));
-            let numbers = numbers.collect();
-            self.effects.push_back(JournalEffect::Settled { bundle: bundle.id, numbers });
+            (bundle.id, numbers.collect())
+        });
+        let settled: Vec<_> = settled.collect();
+        if !settled.is_empty() {
+            self.effects.push_back(JournalEffect::Settled(settled));
         }
     }
 

@@ -82,6 +82,8 @@ const refused = {
   "too many bytes": new Uint8Array(65_536),
   "a getter that throws": { get a() { throw new Error("mine"); } },
   "a proxy that throws": new Proxy({}, { ownKeys() { throw new Error("mine"); } }),
+  "a proxy of a list that throws": new Proxy([], { get() { throw new Error("mine"); } }),
+  "a list that says it is endless": new Proxy([], { get: (_, key) => (key === "length" ? Infinity : 0) }),
   "a revoked proxy": (() => { const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); return proxy; })(),
 };
 for (const [name, value] of Object.entries(refused)) {
@@ -105,12 +107,12 @@ test("facts are checked part by part", async () => {
     { predicate: "p", value: 1, timestamp: 2 ** 60 }, { predicate: "p", value: 1, authority: 5 },
     { get predicate() { throw new Error("mine"); }, value: 1 },
   ];
-  for (const fact of bad) await assert.rejects(node.append([fact]), code("INVALID_FACTS"), JSON.stringify(fact));
+  for (const fact of bad) await assert.rejects(node.append([fact]), code("INVALID_FACTS"));
   await assert.rejects(node.append({ predicate: "p", value: 1, authority: "12" }), code("INVALID_ID"));
   await assert.rejects(node.append([]), code("INVALID_FACTS"));
   await assert.rejects(node.append(Array(1001).fill({ predicate: "p", value: 1 })), code("INVALID_FACTS"));
   await assert.rejects(node.appendAll([{ predicate: "p", value: 1 }]), code("INVALID_FACTS"));
-  await assert.rejects(node.appendAll(7), (error) => error instanceof Error);
+  await assert.rejects(node.appendAll(7), code("INVALID_FACTS"));
   const authority = "ab".repeat(32);
   await node.append({ predicate: "p", value: 1, authority, timestamp: -5 });
   const [fact] = await all(node.facts());

@@ -156,6 +156,20 @@ async fn d9_closing_does_not_wait_for_a_peer_that_never_answers() {
     assert_eq!(connection.receiver.receive().await, Ok(None));
 }
 
+#[wasm_bindgen_test]
+async fn d9_closing_ends_with_the_peer_s_goodbye_also_when_nobody_receives_any_more() {
+    let (left, _right) = pair().await;
+    let Connection { mut sender, mut receiver, .. } = left;
+    let begun = WebClock.monotonic();
+    let reading = async move {
+        assert_eq!(receiver.receive().await, Ok(None));
+        drop(receiver);
+    };
+    join(reading, sender.close("done")).await;
+    let took = WebClock.monotonic().since(begun);
+    assert!(took < Duration::from_millis(900), "{took:?}");
+}
+
 /// Two devices of this page, one on IndexedDB, meet at a hub.
 #[wasm_bindgen_test]
 async fn f125_two_nodes_of_a_page_are_equal_through_a_hub() {

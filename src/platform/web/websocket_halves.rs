@@ -53,6 +53,8 @@ enum Phase {
 
 struct State {
     phase: Phase,
+    /// Whether the sending half is saying goodbye: it also clears away then.
+    closing: bool,
     /// Whether the socket has told that it is closed: it does nothing more then.
     closed: bool,
     frames: VecDeque<Vec<u8>>,
@@ -154,6 +156,7 @@ impl Shared {
     /// From now on nothing is received or sent; the close code that fits what came before.
     fn end(&self) -> u16 {
         let mut state = self.state.borrow_mut();
+        state.closing = true;
         state.frames.clear();
         state.waiting = 0;
         let code = match &state.phase {
@@ -205,6 +208,7 @@ impl Half {
         socket.set_binary_type(BinaryType::Arraybuffer);
         let state = State {
             phase: Phase::Connecting,
+            closing: false,
             closed: false,
             frames: VecDeque::new(),
             waiting: 0,
@@ -257,7 +261,10 @@ impl Half {
 
 impl Drop for Half {
     fn drop(&mut self) {
-        self.0.abandon();
+        // Whoever receives leaves as soon as the other half closes, which is still to hear of the end.
+        if !self.0.state.borrow().closing || Rc::strong_count(&self.0) == 1 {
+            self.0.abandon();
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! The machine's journals: loaded, unloaded, opened by peers, and what they ask for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::StoreError;
 use crate::ids::JournalId;
-use crate::journal::machine::{JournalEffect, JournalMachine, Ticket};
+use crate::journal::machine::{BundleId, JournalEffect, JournalMachine, Ticket};
 use crate::journal::set::Journal;
 use crate::service::event::Event;
 use crate::service::machine::{Link, Machine};
@@ -202,12 +202,7 @@ impl Machine {
                 JournalEffect::AppendFailed { ticket, error } => {
                     self.effects.push_back(Effect::Appended { ticket, appended: Err(error) });
                 }
-                JournalEffect::Settled { bundle, numbers } => {
-                    self.with_connection(bundle.connection, now, |machine, journals| {
-                        let (channel, sequence) = (bundle.channel, bundle.sequence);
-                        machine.settled(channel, sequence, &numbers, journals, now.monotonic);
-                    });
-                }
+                JournalEffect::Settled(bundles) => self.settled(journal, bundles, now),
                 JournalEffect::Unsettled { bundle, error } => {
                     self.with_connection(bundle.connection, now, |machine, _| {
                         machine.store_failed(bundle.channel, error);
@@ -222,6 +217,23 @@ impl Machine {
                     }
                 }
             }
+        }
+    }
+
+    /// Tells connections which of their bundles are durable; then lets their channels go on, once it is
+    /// known of all entries where they came from, so that none is sent back there.
+    fn settled(&mut self, journal: JournalId, bundles: Vec<(BundleId, Vec<u64>)>, now: Now) {
+        let mut connections = BTreeSet::new();
+        for (BundleId { connection, channel, sequence }, numbers) in bundles {
+            if let Some(Link { machine: Some(machine), .. }) = self.links.get_mut(&connection) {
+                machine.settled(channel, sequence, &numbers, now.monotonic);
+                connections.insert(connection);
+            }
+        }
+        for connection in connections {
+            self.with_connection(connection, now, |machine, journals| {
+                machine.advance(journal, journals, now.monotonic);
+            });
         }
     }
 }

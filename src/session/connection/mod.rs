@@ -249,22 +249,13 @@ impl ConnectionMachine {
         }
     }
 
-    /// A bundle is durable under these numbers.
-    pub(crate) fn settled(
-        &mut self,
-        channel: u32,
-        sequence: u64,
-        numbers: &[u64],
-        journals: &dyn Journals,
-        now: Instant,
-    ) {
-        let settled = self.with_channel(channel, journals, now, |open, _, effects| {
-            open.settled(sequence, numbers, now, effects);
-            Ok(())
-        });
-        if let Err(error) = settled {
-            self.fail(error);
-        }
+    /// A bundle is durable under these numbers. To be followed by `advance`, once all are told.
+    pub(crate) fn settled(&mut self, channel: u32, sequence: u64, numbers: &[u64], now: Instant) {
+        let Some(open) = self.channels.get_mut(&channel) else { return };
+        let mut effects = Vec::new();
+        open.settled(sequence, numbers, now, &mut effects);
+        let journal = open.journal();
+        self.carry_out(channel, journal, effects);
     }
 
     /// A bundle could not be stored: the channel can't go on.

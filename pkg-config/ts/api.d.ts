@@ -1,0 +1,335 @@
+/** Who can do something about an error. */
+export type Fault = "caller" | "peer" | "network" | "store" | "internal";
+/**
+ * Every error of Isoroot. `code` is stable and the same in Rust, on the command line and in logs, such as
+ * `CLOSED`, `CRASHED`, `TIMEOUT`, `ABORTED`, `STORE_FULL`, `UNREACHABLE`, `INVALID_FACTS`.
+ */
+export declare class IsorootError extends Error {
+    /** Stable name of what went wrong. */
+    readonly code: string;
+    /** Who can do something about it. */
+    readonly fault: Fault;
+    /** Whether the same call may succeed later without anybody having changed anything. */
+    readonly retryable: boolean;
+    constructor(code: string, message: string, options?: {
+        fault?: Fault;
+        retryable?: boolean;
+        cause?: unknown;
+    });
+    /** Whether this is one, also of another copy of the package. */
+    static is(error: unknown): error is IsorootError;
+}
+
+declare const kind: unique symbol;
+/** Lower-case hex that names a thing of one kind. */
+export type Hex<Kind extends string> = string & {
+    readonly [kind]: Kind;
+};
+/** Names a journal: the hash of its first bytes. */
+export type JournalId = Hex<"journal">;
+/** Names a device: its Ed25519 public key. */
+export type DeviceId = Hex<"device">;
+/** Names an authority: an Ed25519 public key. */
+export type AuthorityId = Hex<"authority">;
+/** Names an entry: a hash over its journal and its signed bytes. */
+export type EntryId = Hex<"entry">;
+/** Names one store. */
+export type StoreId = Hex<"store">;
+/** A Merkle root. Two nodes are in sync exactly when theirs are equal. */
+export type Root = Hex<"root">;
+/** Names a fact: its entry, a colon, its place there. */
+export type FactId = string & {
+    readonly [kind]: "fact";
+};
+/** The bytes of an id or root. */
+export declare function bytes(id: Hex<string>): Uint8Array;
+/** A journal's id, from hex or its 32 bytes. */
+export declare function journalId(id: string | Uint8Array): JournalId;
+/** A device's id, from hex or its 32 bytes. */
+export declare function deviceId(id: string | Uint8Array): DeviceId;
+/** An authority's id, from hex or its 32 bytes. */
+export declare function authorityId(id: string | Uint8Array): AuthorityId;
+/** An entry's id, from hex or its 32 bytes. */
+export declare function entryId(id: string | Uint8Array): EntryId;
+
+/** How long to wait. */
+export interface WaitOptions {
+    /** Gives up with `ABORTED`, whose cause is the signal's reason. */
+    signal?: AbortSignal;
+    /** Gives up with `TIMEOUT` after so many milliseconds. `Infinity` never does. */
+    timeout?: number;
+}
+
+/**
+ * What a fact says. A number that is a whole one within ±(2^53 − 1) is an integer, any other a float; a
+ * bigint is an integer of 64 bits. An integer comes back as a number within ±(2^53 − 1), else as a bigint.
+ */
+export type FactValue = null | boolean | number | bigint | string | Uint8Array | readonly FactValue[] | {
+    readonly [key: string]: FactValue;
+};
+/** One small immutable statement. */
+export interface Fact {
+    /** What it is about: 1 to 256 bytes of UTF-8. */
+    readonly predicate: string;
+    /** What it says: at most 65,536 bytes encoded. */
+    readonly value: FactValue;
+    /** On whose behalf, if not the device's own. A claim. */
+    readonly authority?: AuthorityId | null;
+    /** When it holds, in milliseconds since 1970. Free for the application. */
+    readonly timestamp?: number | null;
+}
+/** A fact with all that is known of it. */
+export interface FactRecord {
+    readonly id: FactId;
+    /** The entry that it came in. */
+    readonly entry: EntryId;
+    /** The entry's place in the order of commit here: what `after` takes. */
+    readonly number: number;
+    /** The device that signed it. */
+    readonly device: DeviceId;
+    /** The entry's clock, in microseconds since 1970. */
+    readonly entryTimestamp: number;
+    readonly predicate: string;
+    readonly value: FactValue;
+    readonly authority: AuthorityId | null;
+    readonly timestamp: number | null;
+}
+/** An entry: facts that were appended and signed together. */
+export interface Entry {
+    readonly id: EntryId;
+    readonly device: DeviceId;
+    /** Its clock, in microseconds since 1970. */
+    readonly timestamp: number;
+    /** The device's own entries before it. */
+    readonly after: readonly EntryId[];
+    readonly facts: readonly Required<Fact>[];
+    /** Its bytes as signed. */
+    readonly record: Uint8Array;
+}
+/** Which facts to read, and how. */
+export interface FactsOptions {
+    /** Only facts with exactly this predicate. */
+    predicate?: string;
+    /** Only facts whose predicate starts with this. */
+    prefix?: string;
+    /** Only entries numbered beyond this, such as the `number` of the last fact that was seen. */
+    after?: number;
+    /** Whether to wait for more at the end. */
+    live?: boolean;
+    /** Ends the reading with an error. */
+    signal?: AbortSignal;
+}
+
+/** What a sync did. */
+export interface SyncReport {
+    readonly entriesSent: number;
+    readonly entriesReceived: number;
+    /** Bytes of the entries. */
+    readonly bytesSent: number;
+    readonly bytesReceived: number;
+    /** Bytes of all that was sent about this journal. */
+    readonly wireSent: number;
+    readonly wireReceived: number;
+    /** Entries that either side refused: the journals are equal but for these. */
+    readonly refused: number;
+    /** Rounds of comparing; 0 if the roots were equal from the start. */
+    readonly rounds: number;
+    readonly milliseconds: number;
+    /** The root that both sides have. */
+    readonly root: Root;
+    readonly entries: number;
+}
+/** An event of a node; `detail` says more. */
+export declare class SyncNodeEvent<Type extends string, Detail> extends Event {
+    readonly type: Type;
+    readonly detail: Detail;
+    constructor(type: Type, detail: Detail);
+}
+/** The events of a node by their type. */
+export interface SyncNodeEventMap {
+    /** The node was started. */
+    started: SyncNodeEvent<"started", null>;
+    /** The node was stopped. */
+    stopped: SyncNodeEvent<"stopped", null>;
+    /** A connection is open, and both sides have proved who they are. */
+    connected: SyncNodeEvent<"connected", {
+        readonly peer: string;
+        readonly device: DeviceId;
+    }>;
+    /** A connection ended, or could not be made. */
+    disconnected: SyncNodeEvent<"disconnected", {
+        readonly peer: string;
+        readonly error: IsorootError;
+    }>;
+    /** A sync ended with equal roots. */
+    synced: SyncNodeEvent<"synced", {
+        readonly peer: string;
+        readonly journal: JournalId;
+        readonly report: SyncReport;
+    }>;
+    /** The journal has new entries, own ones or others'; `number` is the last one's place here. */
+    grew: SyncNodeEvent<"grew", {
+        readonly journal: JournalId;
+        readonly number: number;
+    }>;
+    /** Listeners were too slow: so many events are gone. */
+    lagged: SyncNodeEvent<"lagged", {
+        readonly missed: number;
+    }>;
+    /** Isoroot itself has failed. Open the journal again: what was acknowledged is in the store. */
+    crashed: SyncNodeEvent<"crashed", {
+        readonly error: IsorootError;
+    }>;
+}
+
+/** How a node stands. It can be used in all states but `closed` and `crashed`; it dials while `running`. */
+export type State = "stopped" | "starting" | "running" | "stopping" | "closed" | "crashed";
+/** Where a node keeps its journal, and whom it dials. */
+export interface NodeOptions extends WaitOptions {
+    /**
+     * `"memory"`, the default, or the name of a store in IndexedDB, which outlives the page and may be shared
+     * by tabs, workers and journals of an origin.
+     */
+    store?: string;
+    /** Addresses to dial once started, such as `wss://hub.example/sync`, or `pipe:NAME` within the page. */
+    peers?: readonly string[];
+    /** Whether to dial `ws://` beyond this machine, where nothing that passes is secret or safe from change. */
+    allowPlain?: boolean;
+}
+/** Which journal to make. Without a genesis or name it is a new one. */
+export interface CreateOptions extends NodeOptions {
+    /** The first bytes of the journal. */
+    genesis?: Uint8Array;
+    /** The open journal that everybody derives from this text, for demos and tests. */
+    name?: string;
+}
+/** Which journal to open. */
+export interface OpenOptions extends NodeOptions {
+    /** Its link or id. The hub that a link names becomes a peer. Everyone who has it may read and write. */
+    journal: string;
+}
+/** How a node stands with a peer. */
+export interface PeerInfo {
+    readonly address: string;
+    /** `waiting` is the time between a failure and the next attempt. */
+    readonly status: "idle" | "connecting" | "connected" | "waiting";
+    readonly device: DeviceId | null;
+    /** Attempts in a row that failed. */
+    readonly failures: number;
+    /** What the last failure was. */
+    readonly error: IsorootError | null;
+}
+/** How syncing with one peer went. */
+export type PeerSync = {
+    readonly peer: string;
+    readonly report: SyncReport;
+    readonly error: null;
+} | {
+    readonly peer: string;
+    readonly report: null;
+    readonly error: IsorootError;
+};
+/** An entry that is durable here. */
+export interface Appended {
+    readonly id: EntryId;
+    /** Its place in the order of commit here. */
+    readonly number: number;
+}
+/** A node and its journal at one moment. */
+export interface Status {
+    readonly state: State;
+    /** Two nodes are in sync exactly when their roots are equal. */
+    readonly root: Root;
+    readonly entries: number;
+    readonly facts: number;
+    /** Different predicates. */
+    readonly predicates: number;
+    readonly store: StoreId;
+    /** The last entry's place in this store. */
+    readonly number: number;
+    /** Connections that are open or being made. */
+    readonly connections: number;
+    /** Who dials: this node, another tab that shares store and journal, or nobody. */
+    readonly dials: "this" | "other" | "none";
+}
+/**
+ * One journal on this device. Appending and reading work started or stopped, connected or not.
+ *
+ * A node lives until it is closed: `await node.close()`, or `await using node = await SyncNode.open(…)`.
+ */
+export declare class SyncNode extends EventTarget implements AsyncDisposable {
+    #private;
+    /** The journal's id. */
+    readonly journal: JournalId;
+    /** The device that signs here. */
+    readonly device: DeviceId;
+    /**
+     * A node on a new journal, or on the one with this genesis or name if the store has it.
+     */
+    static create(options?: CreateOptions): Promise<SyncNode>;
+    /** A node on a journal that somebody else made, or that the store has. */
+    static open(options: OpenOptions): Promise<SyncNode>;
+    private constructor();
+    /** How the node stands. */
+    get state(): State;
+    /** The link that invites to the journal. Everyone who has it may read and write. */
+    link(hub?: string): string;
+    /**
+     * Dials the peers, and keeps the journal equal with theirs. Of the tabs that share a store and a journal
+     * one dials, the others follow through the store. Starting what runs changes nothing.
+     */
+    start(options?: WaitOptions): Promise<void>;
+    /** Ends all connections. Reading and appending go on. Stopping what is stopped changes nothing. */
+    stop(options?: WaitOptions): Promise<void>;
+    /**
+     * Stops, and ends the node for good: what still waits and every later call fails with `CLOSED`. Closing
+     * what is closed or crashed changes nothing.
+     */
+    close(): Promise<void>;
+    [Symbol.asyncDispose](): Promise<void>;
+    /** Appends one fact, or several as one entry: all or none. Resolves when it is durable here. */
+    append(facts: Fact | readonly Fact[], options?: WaitOptions): Promise<Appended>;
+    /**
+     * Appends an entry for each array of facts, in this order, each whole or not at all. Much faster than one
+     * by one.
+     */
+    appendAll(entries: readonly (readonly Fact[])[], options?: WaitOptions): Promise<Appended[]>;
+    /**
+     * Facts in the order of commit here. It reads a page when it needs one, so a slow reader holds up nobody;
+     * `live` goes on with each new fact as it comes, missing none.
+     */
+    facts(options?: FactsOptions): AsyncIterableIterator<FactRecord>;
+    /** The entry with this id, if it is here. */
+    get(entry: EntryId, options?: WaitOptions): Promise<Entry | null>;
+    /** The Merkle root: two nodes are in sync exactly when theirs are equal. */
+    root(options?: WaitOptions): Promise<Root>;
+    /** The node and its journal as they are now. */
+    status(options?: WaitOptions): Promise<Status>;
+    /**
+     * Syncs now, with these peers of the node or with all; how it went with each. A peer that is not reached
+     * is a failure in the result. The node must be started.
+     */
+    sync(options?: WaitOptions & {
+        peers?: readonly string[];
+    }): Promise<PeerSync[]>;
+    /** Dials this address from now on, while started. Resolves to whether it is new. */
+    addPeer(address: string, options?: WaitOptions): Promise<boolean>;
+    /** No longer dials this address, and ends its connection. Resolves to whether it was there. */
+    removePeer(address: string, options?: WaitOptions): Promise<boolean>;
+    /** The peers that are dialled, in the order in which they were added. */
+    peers(options?: WaitOptions): Promise<PeerInfo[]>;
+    /** Takes connections from nodes of this page that dial `pipe:NAME`, until this one is closed. */
+    listen(name: string, options?: WaitOptions): Promise<void>;
+    /** Asks the browser not to delete what the origin stores when room gets scarce; whether it agrees. */
+    persist(options?: WaitOptions): Promise<boolean>;
+}
+export interface SyncNode {
+    addEventListener<Type extends keyof SyncNodeEventMap>(type: Type, listener: SyncNodeListener<Type> | null, options?: boolean | AddEventListenerOptions): void;
+    removeEventListener<Type extends keyof SyncNodeEventMap>(type: Type, listener: SyncNodeListener<Type> | null, options?: boolean | EventListenerOptions): void;
+}
+/** Is called with the events of one type. */
+export type SyncNodeListener<Type extends keyof SyncNodeEventMap> = ((this: SyncNode, event: SyncNodeEventMap[Type]) => void) | {
+    handleEvent(event: SyncNodeEventMap[Type]): void;
+};
+
+export {};
