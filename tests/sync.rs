@@ -2,13 +2,15 @@
 
 #![cfg(all(feature = "sim", not(target_arch = "wasm32")))]
 
+mod slow;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt;
-use isoroot::platform::DynTransport;
 use isoroot::platform::memory::{MemoryStore, PipeNetwork};
+use isoroot::platform::{DynTransport, Store};
 use isoroot::sim::{SimNetwork, SimPlatform, Simulation, Verdict};
 use isoroot::{Fact, Filter, Genesis, NodeError, StoreId, SyncNode, SyncService};
 use proptest::prelude::*;
@@ -30,7 +32,7 @@ async fn node_on(world: &Simulation, network: &SimNetwork, store: &MemoryStore) 
     node_with(world, Arc::new(network.transport()), store).await
 }
 
-async fn node_with(world: &Simulation, transport: Arc<dyn DynTransport>, store: &MemoryStore) -> SyncNode {
+async fn node_with(world: &Simulation, transport: Arc<dyn DynTransport>, store: &impl Store) -> SyncNode {
     let platform = SimPlatform::new(world, store.clone(), vec![transport]);
     SyncNode::create(platform, &genesis()).await.unwrap()
 }
@@ -503,7 +505,11 @@ fn d5_nothing_is_sent_back_to_where_it_came_from() {
         let world = Simulation::new(seed);
         let network = SimNetwork::new(&world, Duration::from_micros(10), Duration::from_millis(2));
         world.clone().run(async move {
-            let (a, b) = (node(&world, &network).await, node(&world, &network).await);
+            let a = node(&world, &network).await;
+            // While it commits, bundles gather: its commits hold several.
+            let append = Duration::from_millis(20);
+            let slow = slow::SlowStore { store: store(&world), world: world.clone(), append };
+            let b = node_with(&world, Arc::new(network.transport()), &slow).await;
             for entry in 0..800 {
                 a.append([Fact::new(format!("p/{entry}"), vec![7u8; 800])]).await.unwrap();
             }
