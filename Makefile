@@ -8,7 +8,7 @@ SHELL := bash
 WASM_ENV = wasm_env=$$(pkg-config/setup.sh env); eval "$$wasm_env"
 WASM = --target wasm32-unknown-unknown
 
-.PHONY: help setup demo test test-full bench package size check fmt clean
+.PHONY: help setup demo test test-full test-web bench package size check fmt clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,11 @@ test: setup ## Run all tests, and check that the core and the wasm build compile
 test-full: setup ## The same with the long property tests and simulations
 	@pkg-config/run-tests.sh full
 
+test-web: setup ## The tests in Chromium and Node, of the platform and of the package as installed
+	@pkg-config/setup.sh web
+	@pkg-config/run-web-tests.sh
+	@pkg-config/run-package-tests.sh
+
 bench: setup ## Build the command line tool and measure it
 	cargo build --locked --release --features cli
 	python3 pkg-config/bench.py
@@ -42,6 +47,7 @@ check: setup ## Format, lints on both targets, docs, licences and sources of dep
 	cargo fmt --check
 	cargo clippy --locked --all-targets --all-features -- -D warnings
 	$(WASM_ENV); cargo clippy --locked $(WASM) --lib -- -D warnings
+	$(WASM_ENV); cargo clippy --locked $(WASM) --lib --features bindings-test -- -D warnings
 	cargo check --locked --no-default-features
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features
 	@pkg-config/setup.sh deny
