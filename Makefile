@@ -47,7 +47,7 @@ check: setup ## Format, lints on both targets, docs, licences and sources of dep
 	cargo fmt --check
 	cargo clippy --locked --all-targets --all-features -- -D warnings
 	$(WASM_ENV); cargo clippy --locked $(WASM) --lib -- -D warnings
-	$(WASM_ENV); cargo clippy --locked $(WASM) --lib --features bindings-test -- -D warnings
+	$(WASM_ENV); cargo clippy --locked $(WASM) --lib --tests --features bindings-test -- -D warnings
 	cargo check --locked --no-default-features
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features
 	@pkg-config/setup.sh deny
