@@ -470,13 +470,16 @@ fn d11_many_journals_share_one_connection_and_its_room() {
     let world = Simulation::new(1);
     let network = SimNetwork::new(&world, Duration::from_millis(1), Duration::from_millis(5));
     world.clone().run(async move {
+        // Reads under way at the same time, for all journals, must not add up to more than there is room for.
+        let (append, read) = (Duration::ZERO, Duration::from_millis(200));
         let service = |store: MemoryStore| {
+            let store = slow::SlowStore { store, world: world.clone(), append, read };
             let platform = SimPlatform::new(&world, store, vec![Arc::new(network.transport())]);
             SyncService::new(platform, isoroot::Config::default())
         };
         let (a, b) = (service(store(&world)).await.unwrap(), service(store(&world)).await.unwrap());
         let mut pairs = Vec::new();
-        for name in 0..24 {
+        for name in 0..60 {
             let genesis = Genesis::named(&format!("journal {name}"));
             let (at_a, at_b) = (a.create(&genesis).await.unwrap(), b.create(&genesis).await.unwrap());
             // More than one channel's credit each, and far more than may be queued at once in all.
@@ -510,7 +513,8 @@ fn d5_nothing_is_sent_back_to_where_it_came_from() {
             let a = node(&world, &network).await;
             // While it commits, bundles gather: its commits hold several.
             let append = Duration::from_millis(20);
-            let slow = slow::SlowStore { store: store(&world), world: world.clone(), append };
+            let read = Duration::ZERO;
+            let slow = slow::SlowStore { store: store(&world), world: world.clone(), append, read };
             let b = node_with(&world, Arc::new(network.transport()), &slow).await;
             for entry in 0..800 {
                 a.append([Fact::new(format!("p/{entry}"), vec![7u8; 800])]).await.unwrap();

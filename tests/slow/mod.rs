@@ -1,4 +1,4 @@
-//! A store whose appends take virtual time, so that what comes meanwhile gathers.
+//! A store whose appends and reads take virtual time, so that what comes meanwhile gathers.
 
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ pub struct SlowStore {
     pub store: MemoryStore,
     pub world: Simulation,
     pub append: Duration,
+    pub read: Duration,
 }
 
 type Numbered = Vec<(u64, StoredRecord)>;
@@ -33,6 +34,7 @@ impl Store for SlowStore {
     }
 
     async fn read(&self, journal: JournalId, from: u64, max_bytes: usize) -> Result<Numbered, StoreError> {
+        self.world.sleep(self.read).await;
         self.store.read(journal, from, max_bytes).await
     }
 
