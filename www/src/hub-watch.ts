@@ -14,8 +14,12 @@ export interface HubView {
   /** Entries that the hub is not known to have. */
   readonly waiting: number;
   readonly peer: PeerInfo | null;
+  /** Why the hub turns this device or journal away, if it does. */
+  readonly refused: IsorootError | null;
 }
 
+/** Codes of what does not pass by itself. */
+export const REFUSALS = ["REFUSED", "VERSION"];
 /** How long until the hub is asked again after it did not answer a comparison. */
 const RETRY = 2_000;
 /** How long a comparison may take. */
@@ -37,14 +41,21 @@ export class HubWatch {
   #asking = false;
   #askAgain = false;
   #comparing = false;
+  #refused: IsorootError | null = null;
 
   constructor(node: SyncNode, show: (view: HubView) => void, failed: (error: unknown) => void) {
     this.#node = node;
     this.#show = show;
     this.#failed = failed;
     this.#entries = Number(memory.get(`synced.${node.journal}`) ?? 0);
-    for (const type of EVENTS) node.addEventListener(type, () => this.#changed());
+    // Also when somebody else starts or stops it, such as from the console.
+    node.addEventListener("started", () => (this.#offline = false));
+    node.addEventListener("stopped", () => (this.#offline = true));
     node.addEventListener("synced", ({ detail }) => this.#equal(detail.report.root, detail.report.entries));
+    for (const type of ["connected", "disconnected", "synced"] as const) {
+      node.addEventListener(type, () => (this.#refused = null));
+    }
+    for (const type of EVENTS) node.addEventListener(type, () => this.#changed());
     node.addEventListener("crashed", ({ detail }) => failed(detail.error));
   }
 
@@ -92,11 +103,13 @@ export class HubWatch {
 
   #view(status: Status, peer: PeerInfo | null): HubView {
     const equal = status.root === this.#root;
+    const connected = peer?.status === "connected";
+    const refused = equal ? null : (connected ? this.#refused : turnedAway(peer));
     const waiting = equal ? 0 : Math.max(0, status.entries - this.#entries);
-    let state: HubState = waiting > 0 ? "waiting" : "connecting";
+    let state: HubState = waiting > 0 || refused !== null ? "waiting" : "connecting";
     if (this.#offline) state = "offline";
-    else if (peer?.status === "connected") state = equal ? "synced" : "syncing";
-    return { state, status, waiting, peer };
+    else if (connected && refused === null) state = equal ? "synced" : "syncing";
+    return { state, status, waiting, peer, refused };
   }
 
   /** Syncs now: when it ends well, both roots are equal. */
@@ -104,9 +117,14 @@ export class HubWatch {
     if (this.#comparing) return;
     this.#comparing = true;
     try {
-      for (const { report } of await this.#node.sync({ timeout: COMPARE })) {
-        if (report !== null) this.#equal(report.root, report.entries);
-        else setTimeout(() => this.#changed(), RETRY);
+      for (const { report, error } of await this.#node.sync({ timeout: COMPARE })) {
+        if (report !== null) {
+          this.#equal(report.root, report.entries);
+          continue;
+        }
+        // The node itself asks again, ever more rarely.
+        if (error.code === "REFUSED") this.#refused = error;
+        setTimeout(() => this.#changed(), RETRY);
       }
     } catch (error) {
       // Stopped meanwhile, or too slow: the events that follow say more.
@@ -117,4 +135,9 @@ export class HubWatch {
       this.#comparing = false;
     }
   }
+}
+
+/** Why a hub turns every connection away. One that ends says so once, and is gone at the next attempt. */
+function turnedAway(peer: PeerInfo | null): IsorootError | null {
+  return peer?.error && peer.failures > 1 && REFUSALS.includes(peer.error.code) ? peer.error : null;
 }

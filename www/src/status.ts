@@ -1,40 +1,42 @@
 // The line that says how this device stands with the hub, the switch, and the button that dials at once.
 
-import type { HubView, HubWatch } from "./hub-watch.js";
+import { REFUSALS, type HubView, type HubWatch } from "./hub-watch.js";
 import { memory } from "./device.js";
 import { count, find, part, say } from "./page.js";
-import { passes, showProblem, takeBack } from "./problem.js";
+import { showLasting, showProblem, takeBack } from "./problem.js";
 
 /** Shows how things stand. */
 export function showHub(view: HubView): void {
   const line = part("status");
   const [text, detail] = words(view);
   line.dataset["state"] = view.state;
+  part("offline").setAttribute("aria-checked", String(view.state === "offline"));
   say(find(".status-text", line), text);
   say(find(".status-detail", line), detail);
   find<SVGUseElement>("use", line).setAttribute("href", `#i-${view.state}`);
   const failures = view.peer?.failures ?? 0;
   find("#try-now").hidden = view.state === "offline" || view.peer?.status !== "waiting" || failures === 0;
-  const code = view.peer?.error?.code ?? "";
-  takeBack((shown) => passes(shown) || shown === code);
-  if (view.peer?.error && !passes(code) && part("error").dataset["code"] !== code) showProblem(view.peer.error);
+  takeBack(REFUSALS.filter((code) => code !== view.refused?.code));
+  if (view.refused !== null) showLasting(view.refused);
 }
 
-function words({ state, waiting, peer }: HubView): [string, string] {
+function words({ state, waiting, peer, refused }: HubView): [string, string] {
   const notes = count(waiting, "note", "notes");
   const failures = peer?.failures ?? 0;
   const again = failures > 0 ? `No answer yet, tried ${failures === 1 ? "once" : count(failures, "time", "times")}.` : "Connecting.";
   switch (state) {
     case "offline":
+      if (waiting === 0) return ["Offline: notes stay on this device", "New ones follow once it is back."];
       return [
-        waiting > 0 ? `Offline: ${notes} ${waiting === 1 ? "stays" : "stay"} on this device` : "Offline: notes stay on this device",
-        "They follow once this device is back.",
+        `Offline: ${notes} ${waiting === 1 ? "stays" : "stay"} here`,
+        `${waiting === 1 ? "It follows" : "They follow"} once this device is back.`,
       ];
     case "synced":
       return ["In sync with the hub", "The hub has computed the same root."];
     case "syncing":
       return ["Syncing with the hub", "The roots still differ."];
     case "waiting":
+      if (refused !== null) return ["The hub turns this device away", "Notes stay on this device."];
       return [`${notes} ${waiting === 1 ? "waits" : "wait"} for the hub`, again];
     case "connecting":
       return ["Looking for the hub", again];
