@@ -17,7 +17,7 @@ const SAVED = "What was saved is safe in this browser.";
 const PROBLEMS: Record<string, Problem> = {
   STORE_FULL: {
     title: "This browser has no room left for notes.",
-    advice: "The note was not saved. Free some disk space, or remove the data of other sites, and add it again.",
+    advice: "What was just added or came in is not saved. Free some disk space, or remove the data of other sites, and try again.",
   },
   STORE_OPEN: {
     title: "This browser does not let the page keep notes.",
@@ -147,15 +147,10 @@ function hideProblem(): void {
   box.dataset["code"] = "";
 }
 
-/** Shows a problem that goes on, and not again once it was dismissed. */
-export function showLasting(error: IsorootError): void {
-  if (lasting === error.code) return;
-  lasting = error.code;
-  showProblem(error);
-}
-
-/** Takes the message back if it is of one of these codes: that no longer holds. */
-export function takeBack(codes: readonly string[]): void {
-  if (codes.includes(lasting)) lasting = "";
-  if (!final && codes.includes(part("error").dataset["code"] ?? "")) hideProblem();
+/** Shows a problem that goes on, and not again once it was dismissed; none takes the last one back. */
+export function showLasting(error: IsorootError | null): void {
+  if (lasting === (error?.code ?? "")) return;
+  if (!final && lasting !== "" && part("error").dataset["code"] === lasting) hideProblem();
+  lasting = error?.code ?? "";
+  if (error !== null) showProblem(error);
 }

@@ -1,9 +1,9 @@
 // The line that says how this device stands with the hub, the switch, and the button that dials at once.
 
-import { REFUSALS, type HubView, type HubWatch } from "./hub-watch.js";
+import type { HubView, HubWatch } from "./hub-watch.js";
 import { memory } from "./device.js";
 import { count, find, part, say } from "./page.js";
-import { showLasting, showProblem, takeBack } from "./problem.js";
+import { showLasting, showProblem } from "./problem.js";
 
 /** Shows how things stand. */
 export function showHub(view: HubView): void {
@@ -16,11 +16,10 @@ export function showHub(view: HubView): void {
   find<SVGUseElement>("use", line).setAttribute("href", `#i-${view.state}`);
   const failures = view.peer?.failures ?? 0;
   find("#try-now").hidden = view.state === "offline" || view.peer?.status !== "waiting" || failures === 0;
-  takeBack(REFUSALS.filter((code) => code !== view.refused?.code));
-  if (view.refused !== null) showLasting(view.refused);
+  showLasting(view.trouble);
 }
 
-function words({ state, waiting, peer, refused }: HubView): [string, string] {
+function words({ state, waiting, peer, trouble }: HubView): [string, string] {
   const notes = count(waiting, "note", "notes");
   const failures = peer?.failures ?? 0;
   const again = failures > 0 ? `No answer yet, tried ${failures === 1 ? "once" : count(failures, "time", "times")}.` : "Connecting.";
@@ -36,7 +35,8 @@ function words({ state, waiting, peer, refused }: HubView): [string, string] {
     case "syncing":
       return ["Syncing with the hub", "The roots still differ."];
     case "waiting":
-      if (refused !== null) return ["The hub turns this device away", "Notes stay on this device."];
+      if (trouble?.fault === "store") return ["Not in sync with the hub", "This device can't keep what comes."];
+      if (trouble !== null) return ["The hub turns this device away", "Notes stay on this device."];
       return [`${notes} ${waiting === 1 ? "waits" : "wait"} for the hub`, again];
     case "connecting":
       return ["Looking for the hub", again];
