@@ -1,7 +1,7 @@
 //! Named tasks that end together: counted, waited for within a time limit, then aborted.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,7 +14,7 @@ use crate::platform::traits::{Spawner, Timer};
 #[derive(Default)]
 struct Tasks {
     next: u64,
-    running: BTreeMap<u64, (&'static str, AbortHandle)>,
+    running: LiteMap<u64, (&'static str, AbortHandle)>,
     idle: Vec<oneshot::Sender<()>>,
 }
 
