@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::channel::oneshot;
 use futures::future::{AbortHandle, Abortable, Either, FutureExt};
 
-use crate::platform::send::MaybeSend;
+use crate::platform::send::BoxFuture;
 use crate::platform::traits::{Spawner, Timer};
 
 #[derive(Default)]
@@ -35,8 +35,8 @@ impl TaskGroup {
         &self,
         spawner: &impl Spawner,
         name: &'static str,
-        task: impl Future<Output = ()> + MaybeSend + 'static,
-        panicked: impl Future<Output = ()> + MaybeSend + 'static,
+        task: BoxFuture<'static, ()>,
+        panicked: Option<BoxFuture<'static, ()>>,
     ) -> AbortHandle {
         let (handle, registration) = AbortHandle::new_pair();
         let number = {
@@ -51,7 +51,9 @@ impl TaskGroup {
             let ended = AssertUnwindSafe(Abortable::new(task, registration)).catch_unwind().await;
             if ended.is_err() {
                 tracing::error!(task = name, "task panicked");
-                panicked.await;
+                if let Some(panicked) = panicked {
+                    panicked.await;
+                }
             }
             group.ended(number);
         };

@@ -267,7 +267,9 @@ impl JournalMachine {
         let mut seen = BTreeMap::new();
         while let Some(bundle) = self.bundles.pop_front_if(|_| room.is_left()) {
             for entry in &bundle.entries {
-                if !self.journal.contains(&entry.id()) && seen.insert(entry.id(), bundle.id.sequence).is_none() {
+                if !self.journal.contains(&entry.id())
+                    && seen.insert(entry.id(), bundle.id.sequence).is_none()
+                {
                     room.take(entry.record().len());
                     batch.incoming.push(entry.clone());
                 }

@@ -14,8 +14,8 @@ use core::time::Duration;
 use std::rc::Rc;
 
 use futures::future::{Either, select};
-use litemap::LiteMap;
 use js_sys::{Array, Uint8Array};
+use litemap::LiteMap;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{IdbDatabase, IdbKeyRange, IdbObjectStore, IdbRequest, IdbTransaction};
 
