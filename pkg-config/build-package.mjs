@@ -8,6 +8,7 @@
 
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -56,9 +57,13 @@ function version() {
 function buildWasm() {
   // With the crate's own kind, an rlib, cargo would leave link-time optimisation out.
   const cargo = ["rustc", "--locked", "--lib", "--crate-type", "cdylib", "--profile", "web"];
-  const features = test ? "bindings-test" : "bindings";
+  // Nothing in it would take the traces.
+  const features = `${test ? "bindings-test" : "bindings"},tracing/max_level_off`;
+  // The texts of panics name files: not those of whoever built it.
+  const registry = join(process.env.CARGO_HOME ?? join(homedir(), ".cargo"), "registry/src/");
+  const flags = `-C target-feature=+simd128 --remap-path-prefix=${registry}=`;
   run("cargo", [...cargo, "--target", "wasm32-unknown-unknown", "--features", features], {
-    env: { ...wasmEnvironment(), RUSTFLAGS: "-C target-feature=+simd128", CARGO_TARGET_DIR: target },
+    env: { ...wasmEnvironment(), RUSTFLAGS: flags, CARGO_TARGET_DIR: target },
   });
   const wasm = join(target, "wasm32-unknown-unknown", "web", "isoroot.wasm");
   const bindgen = ["--target", "web", "--omit-default-module-path", "--no-typescript", "--out-name", "isoroot"];

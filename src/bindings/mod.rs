@@ -13,7 +13,6 @@ mod facts;
 mod link;
 mod node;
 mod object;
-mod store;
 
 pub use crash::on_crash;
 #[cfg(feature = "bindings-test")]

@@ -16,12 +16,12 @@ use wasm_bindgen_futures::{future_to_promise, spawn_local};
 use crate::bindings::dialling::{Dialling, Dials};
 use crate::bindings::error::CallError;
 use crate::bindings::object::{number, object, text, whole};
-use crate::bindings::store::PageStore;
 use crate::bindings::{events, facts, link};
 use crate::driver::error::NodeError;
 use crate::driver::node::SyncNode;
 use crate::fact::genesis::Genesis;
 use crate::ids::{JournalId, StoreId};
+use crate::platform::BoxedStore;
 use crate::platform::memory::{MemoryStore, PipeNetwork};
 use crate::platform::send::BoxFuture;
 use crate::platform::traits::{DynTransport, Entropy};
@@ -322,9 +322,9 @@ async fn begin(
         None => {
             let mut id = [0; 16];
             WebEntropy.fill(&mut id).map_err(NodeError::from)?;
-            PageStore::Memory(MemoryStore::new(StoreId::from_bytes(id)))
+            BoxedStore::new(MemoryStore::new(StoreId::from_bytes(id)))
         }
-        Some(name) => PageStore::IndexedDb(IndexedDbStore::open(name).await?),
+        Some(name) => BoxedStore::new(IndexedDbStore::open(name).await?),
     };
     let node = begin_on(kept, plain, beginning).await?;
     let (closing, closed) = async_channel::bounded(1);
@@ -344,7 +344,7 @@ async fn begin(
     })
 }
 
-async fn begin_on(store: PageStore, plain: bool, beginning: Beginning) -> Result<SyncNode, NodeError> {
+async fn begin_on(store: BoxedStore, plain: bool, beginning: Beginning) -> Result<SyncNode, NodeError> {
     let pipes = PIPES.with(PipeNetwork::transport);
     let sockets = WebSocketTransport::new().allow_plain(plain);
     #[expect(clippy::arc_with_non_send_sync, reason = "threads share it natively, where there are any")]

@@ -71,7 +71,7 @@ impl SyncService {
         let machine = Machine::new(config, key, storage::seed(&*platform)?);
         let (commands, mailbox) = async_channel::bounded(MAILBOX);
         let command_loop = CommandLoop::new(platform.clone(), machine, mailbox);
-        TaskGroup::default().spawn(platform.spawner(), "service", command_loop.run(), async {});
+        TaskGroup::default().spawn(platform.spawner(), "service", Box::pin(command_loop.run()), None);
         Ok(Self { commands, device, journals: Arc::new(Notes(platform)) })
     }
 

@@ -1,20 +1,20 @@
 //! Named tasks that end together: counted, waited for within a time limit, then aborted.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::channel::oneshot;
 use futures::future::{AbortHandle, Abortable, Either, FutureExt};
 
-use crate::platform::send::MaybeSend;
+use crate::platform::send::BoxFuture;
 use crate::platform::traits::{Spawner, Timer};
 
 #[derive(Default)]
 struct Tasks {
     next: u64,
-    running: BTreeMap<u64, (&'static str, AbortHandle)>,
+    running: LiteMap<u64, (&'static str, AbortHandle)>,
     idle: Vec<oneshot::Sender<()>>,
 }
 
@@ -35,8 +35,8 @@ impl TaskGroup {
         &self,
         spawner: &impl Spawner,
         name: &'static str,
-        task: impl Future<Output = ()> + MaybeSend + 'static,
-        panicked: impl Future<Output = ()> + MaybeSend + 'static,
+        task: BoxFuture<'static, ()>,
+        panicked: Option<BoxFuture<'static, ()>>,
     ) -> AbortHandle {
         let (handle, registration) = AbortHandle::new_pair();
         let number = {
@@ -51,7 +51,9 @@ impl TaskGroup {
             let ended = AssertUnwindSafe(Abortable::new(task, registration)).catch_unwind().await;
             if ended.is_err() {
                 tracing::error!(task = name, "task panicked");
-                panicked.await;
+                if let Some(panicked) = panicked {
+                    panicked.await;
+                }
             }
             group.ended(number);
         };

@@ -71,7 +71,7 @@ impl Value {
             Value::Map(pairs) => {
                 let depth_left = depth_left.checked_sub(1).ok_or(ValueError::Depth)?;
                 let mut pairs: Vec<_> = pairs.iter().collect();
-                pairs.sort_by(|(a, _), (b, _)| key_order(a, b));
+                pairs.sort_unstable_by(|(a, _), (b, _)| key_order(a, b));
                 writer.map(pairs.len());
                 return pairs.into_iter().try_for_each(|(key, value)| {
                     writer.text(key);
@@ -108,14 +108,12 @@ impl Value {
                 let depth_left = depth_left.checked_sub(1).ok_or(too_deep)?;
                 let len = reader.map("pairs of the value", VALUE_BYTES)?;
                 let mut keys = KeyOrder::default();
-                Value::Map(
-                    (0..len)
-                        .map(|_| {
-                            let key = keys.next(reader)?.to_owned();
-                            Ok((key, Self::read(reader, depth_left)?))
-                        })
-                        .collect::<Result<_, DecodeError>>()?,
-                )
+                let mut pairs = BTreeMap::new();
+                for _ in 0..len {
+                    let key = keys.next(reader)?.to_owned();
+                    pairs.insert(key, Self::read(reader, depth_left)?);
+                }
+                Value::Map(pairs)
             }
         })
     }

@@ -4,7 +4,9 @@
 //! forks are reported and block nothing: a gap is filled by a later sync, a fork comes from two stores
 //! with one key or a restored backup, and ends with the next entry that names both ends.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+
+use litemap::LiteMap;
 
 use crate::fact::entry::Entry;
 use crate::ids::{DeviceId, EntryId};
@@ -14,14 +16,14 @@ use crate::ids::{DeviceId, EntryId};
 struct Chain {
     /// Entries that no other of the device names as coming before it, with their timestamps.
     ends: BTreeMap<EntryId, u64>,
-    /// Entries that are named, and are not here.
-    missing: BTreeSet<EntryId>,
+    /// Entries that are named, and are not here, with the timestamp of the last that named them.
+    missing: BTreeMap<EntryId, u64>,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Chains {
-    by_device: BTreeMap<DeviceId, Chain>,
+    by_device: LiteMap<DeviceId, Chain>,
     missing: u64,
     forked: u64,
 }
@@ -31,12 +33,12 @@ impl Chains {
     pub(crate) fn insert(&mut self, entry: &Entry, is_here: impl Fn(&EntryId) -> bool) {
         let chain = self.by_device.entry(entry.device()).or_default();
         let (missing, forked) = (chain.missing.len(), chain.ends.len() > 1);
-        let mut named_before = chain.missing.remove(&entry.id());
+        let mut named_before = chain.missing.remove(&entry.id()).is_some();
         for before in entry.after() {
             // An entry can't name itself, nor be named before it is made, but a liar's bytes may try.
             named_before |= *before == entry.id();
             if chain.ends.remove(before).is_none() && !is_here(before) {
-                chain.missing.insert(*before);
+                chain.missing.insert(*before, entry.timestamp());
             }
         }
         if !named_before {

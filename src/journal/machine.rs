@@ -8,7 +8,7 @@
 //! former's answer, so that predecessors and clock are right. Nothing is in the root, announced or
 //! acknowledged before the store has it.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::crypto::sign::DeviceKey;
 use crate::error::StoreError;
@@ -223,7 +223,9 @@ impl JournalMachine {
     }
 
     fn fail(&mut self, batch: Batch, error: &StoreError) {
-        let failed: BTreeSet<Ticket> = batch.drafts.iter().map(|(ticket, _)| *ticket).collect();
+        // In the order of the appends, so that the drafts of one stand side by side.
+        let mut failed: Vec<Ticket> = batch.drafts.iter().map(|(ticket, _)| *ticket).collect();
+        failed.dedup();
         // The rest of an append goes with it: its caller is told once, of the whole.
         self.appends.retain(|append| !failed.contains(&append.ticket));
         for ticket in failed {
@@ -262,10 +264,12 @@ impl JournalMachine {
         }
         let mut batch = Batch::default();
         let mut room = Room::new();
-        let mut seen = BTreeSet::new();
+        let mut seen = BTreeMap::new();
         while let Some(bundle) = self.bundles.pop_front_if(|_| room.is_left()) {
             for entry in &bundle.entries {
-                if !self.journal.contains(&entry.id()) && seen.insert(entry.id()) {
+                if !self.journal.contains(&entry.id())
+                    && seen.insert(entry.id(), bundle.id.sequence).is_none()
+                {
                     room.take(entry.record().len());
                     batch.incoming.push(entry.clone());
                 }

@@ -2,12 +2,13 @@
 //!
 //! Payload is not kept: what anything here decides on is ids, numbers and predicates.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::fact::entry::Entry;
 use crate::ids::{Cursor, DeviceId, EntryId, JournalId, StoreId};
 use crate::journal::chains::Chains;
 use crate::journal::index::Index;
+use crate::journal::number_set::NumberSet;
 use crate::limits::{AFTER, AHEAD, SAFE_INTEGER};
 use crate::merkle::map::MerkleMap;
 use crate::merkle::subtree::Root;
@@ -28,7 +29,7 @@ pub(crate) struct Journal {
     /// Greatest timestamp of the entries that were not ahead when they came.
     clock: u64,
     /// Timestamps that were: they count once they are no longer.
-    ahead: BTreeSet<u64>,
+    ahead: NumberSet,
 }
 
 impl Journal {
@@ -44,7 +45,7 @@ impl Journal {
             index: Index::default(),
             chains: Chains::default(),
             clock: 0,
-            ahead: BTreeSet::new(),
+            ahead: NumberSet::default(),
         }
     }
 
@@ -124,7 +125,7 @@ impl Journal {
         let mut after = self.chains.ends(&self.device);
         after.truncate(AFTER);
         after.sort_unstable();
-        let due = self.ahead.range(..=latest(wall)).next_back().copied();
+        let due = self.ahead.last_up_to(latest(wall));
         (after, next_timestamp(self.clock.max(due.unwrap_or_default()), wall))
     }
 }

@@ -1,5 +1,6 @@
 //! What Isoroot needs from its surroundings, as traits; and the adapters that provide it.
 
+mod boxed_store;
 pub(crate) mod send;
 pub(crate) mod traits;
 pub(crate) mod waiters;
@@ -23,6 +24,7 @@ pub mod web;
 
 pub use crate::error::{StoreError, TransportError};
 pub use crate::ids::Cursor;
+pub use boxed_store::BoxedStore;
 pub use send::{BoxFuture, BoxStream, MaybeSend, MaybeSync};
 pub use traits::{
     AppendOutcome, Clock, Connection, Durability, DynTransport, Entropy, EntropyError, FrameReceiver,

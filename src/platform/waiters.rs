@@ -1,6 +1,6 @@
 //! Who waits for a journal's head to move: what the stores of one process share behind `changed`.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 use futures::channel::oneshot;
 
@@ -8,7 +8,7 @@ use crate::ids::JournalId;
 
 /// The waiters of all journals.
 #[derive(Debug, Default)]
-pub(crate) struct Waiters(BTreeMap<JournalId, Vec<Waiter>>);
+pub(crate) struct Waiters(LiteMap<JournalId, Vec<Waiter>>);
 
 #[derive(Debug)]
 struct Waiter {

@@ -4,8 +4,6 @@
 //! here, less those that either side refused. Entries that came later by other ways are left out, so
 //! that appends never disturb a reconciliation.
 
-use std::collections::BTreeSet;
-
 use crate::ids::EntryId;
 use crate::journal::number_set::NumberSet;
 use crate::journal::set::Journal;
@@ -18,7 +16,8 @@ pub(crate) struct View {
     /// Numbers beyond `at` of entries that the peer has as of its own `at`.
     found: NumberSet,
     /// Entries up to `at` or found that the peer refused.
-    refused: BTreeSet<u64>,
+    refused: NumberSet,
+    refusals: usize,
     /// Ids of the journal that are outside, ascending, as of `excluded_head`; kept while it is long.
     excluded: Vec<EntryId>,
     excluded_head: u64,
@@ -33,7 +32,8 @@ impl View {
         Self {
             at,
             found: NumberSet::default(),
-            refused: BTreeSet::new(),
+            refused: NumberSet::default(),
+            refusals: 0,
             excluded: Vec::new(),
             excluded_head: at,
             stale: false,
@@ -55,19 +55,21 @@ impl View {
 
     /// Whether the entry with this number is in the view.
     pub(crate) fn contains(&self, number: u64) -> bool {
-        (number <= self.at || self.found.contains(number)) && !self.refused.contains(&number)
+        (number <= self.at || self.found.contains(number)) && !self.refused.contains(number)
     }
 
     /// The peer refused the entry with this number: neither side counts it.
     pub(crate) fn refuse(&mut self, number: u64) {
-        if self.refused.insert(number) {
+        if !self.refused.contains(number) {
+            self.refused.insert(number);
+            self.refusals = self.refusals.saturating_add(1);
             self.stale = true;
         }
     }
 
     /// Entries that the peer refused.
     pub(crate) fn refused(&self) -> usize {
-        self.refused.len()
+        self.refusals
     }
 
     /// Ids of the journal that are outside the view, ascending.
@@ -76,7 +78,7 @@ impl View {
         if self.stale || head != self.excluded_head {
             let gaps = self.found.gaps(self.at.saturating_add(1), head);
             let later = gaps.into_iter().flat_map(|(first, last)| first..=last);
-            let numbers = later.chain(self.refused.iter().copied());
+            let numbers = later.chain(self.refused.iter());
             self.excluded = numbers.filter_map(|number| journal.id_of(number)).collect();
             self.excluded.sort_unstable();
             self.excluded.dedup();

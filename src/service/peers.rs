@@ -1,7 +1,7 @@
 //! The peers that a node dials: their addresses, how the last attempts went, when the next is due.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
@@ -72,14 +72,14 @@ struct Peer {
 /// See the module. Peers have numbers, which are never used again.
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
-    peers: BTreeMap<u64, Peer>,
+    peers: LiteMap<u64, Peer>,
     next: u64,
 }
 
 impl Peers {
     /// Adds a peer; false if this address is there already, which then only learns the device.
     pub(crate) fn add(&mut self, address: String, device: Option<DeviceId>) -> Result<bool, TooManyPeers> {
-        if let Some(peer) = self.peers.values_mut().find(|peer| peer.address == address) {
+        if let Some(peer) = self.peers.iter_mut().map(|(_, peer)| peer).find(|peer| peer.address == address) {
             peer.device = device.or(peer.device);
             return Ok(false);
         }
@@ -178,7 +178,7 @@ impl Peers {
 
     /// Not to be dialled until asked: the service stops.
     pub(crate) fn rest(&mut self) {
-        for peer in self.peers.values_mut() {
+        for (_, peer) in self.peers.iter_mut() {
             peer.state = State::Idle;
         }
     }

@@ -1,6 +1,6 @@
 //! Channels that ended while their connection goes on: when each journal is to be tried again.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 use rand_chacha::ChaCha20Rng;
 
@@ -17,7 +17,7 @@ struct Attempt {
 
 /// See the module. By the peer's number and the journal.
 #[derive(Debug, Default)]
-pub(crate) struct Reopenings(BTreeMap<(u64, JournalId), Attempt>);
+pub(crate) struct Reopenings(LiteMap<(u64, JournalId), Attempt>);
 
 impl Reopenings {
     /// A channel ended: it is tried again after a wait that grows with each failure.

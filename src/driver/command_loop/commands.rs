@@ -136,8 +136,8 @@ impl<P: Platform> CommandLoop<P> {
         reply: Reply<T>,
         task: impl Future<Output = Result<T, NodeError>> + MaybeSend + 'static,
     ) {
-        let task = async move { answer(reply, task.await) };
-        self.work.spawn(self.platform.spawner(), name, task, async {});
+        let task = Box::pin(async move { answer(reply, task.await) });
+        self.work.spawn(self.platform.spawner(), name, task, None);
     }
 
     pub(super) fn start(&mut self, reply: Reply<()>) {
@@ -167,11 +167,11 @@ impl<P: Platform> CommandLoop<P> {
                 self.stopping = Stopping::Yes { stops: vec![reply], starts: Vec::new() };
                 let (group, platform, outside) =
                     (self.connections.clone(), self.platform.clone(), self.outside.clone());
-                let drain = async move {
+                let drain = Box::pin(async move {
                     let aborted = group.drain(platform.timer(), DRAIN).await;
                     send(&outside, Outside::Stopped(StopReport { aborted })).await;
-                };
-                self.work.spawn(self.platform.spawner(), "stop", drain, async {});
+                });
+                self.work.spawn(self.platform.spawner(), "stop", drain, None);
             }
         }
     }

@@ -53,14 +53,14 @@ impl<P: Platform> CommandLoop<P> {
             Effect::Feed { connection, channel, journal, feed } => {
                 let outside = self.outside.clone();
                 let failed = Input::FeedFailed { connection, channel, error: task_failed() };
-                let feed = async move {
+                let feed = Box::pin(async move {
                     // Queued and counted in one turn of the loop, so that nothing overtakes.
                     let fed = match storage::feed(store, journal, channel, feed).await {
                         Ok((frames, fed)) => Outside::Fed { connection, channel, frames, fed },
                         Err(error) => Outside::Input(Input::FeedFailed { connection, channel, error }),
                     };
                     send(&outside, fed).await;
-                };
+                });
                 let (spawner, panicked) = (self.platform.spawner(), self.report(failed));
                 self.work.spawn(spawner, "feed", feed, panicked);
             }
@@ -95,7 +95,7 @@ impl<P: Platform> CommandLoop<P> {
             }
             Effect::Remember { journal, device, cursor } => {
                 let remember = storage::remember(store, journal, device, cursor);
-                self.work.spawn(self.platform.spawner(), "remember", remember, async {});
+                self.work.spawn(self.platform.spawner(), "remember", Box::pin(remember), None);
             }
             Effect::Opened { ticket, opened } => {
                 if let Some(Waiting::Open(reply)) = self.waiting.remove(&ticket) {
@@ -146,7 +146,7 @@ impl<P: Platform> CommandLoop<P> {
     pub(super) fn watch_store(&mut self, journal: JournalId, after: u64) {
         let (platform, outside) = (self.platform.clone(), self.outside.clone());
         let store = platform.store().clone();
-        let watch = async move {
+        let watch = Box::pin(async move {
             let mut after = after;
             while !outside.is_closed() {
                 match store.changed(journal, after).await {
@@ -159,8 +159,8 @@ impl<P: Platform> CommandLoop<P> {
                     Err(_) => platform.timer().sleep(STORE_RETRY).await,
                 }
             }
-        };
-        let follower = self.work.spawn(self.platform.spawner(), "store/watch", watch, async {});
+        });
+        let follower = self.work.spawn(self.platform.spawner(), "store/watch", watch, None);
         if let Some(former) = self.followers.insert(journal, follower) {
             former.abort();
         }
@@ -171,13 +171,13 @@ impl<P: Platform> CommandLoop<P> {
         let (outgoing, frames) = async_channel::unbounded();
         let (closing, closed) = async_channel::bounded(1);
         let spawner = self.platform.spawner();
-        let read = connection::read(connection, opened.receiver, self.outside.clone());
+        let read = Box::pin(connection::read(connection, opened.receiver, self.outside.clone()));
         let reader = self.connections.spawn(spawner, "connection/read", read, self.broken(connection));
         let (platform, outside) = (self.platform.clone(), self.outside.clone());
-        let write = async move {
+        let write = Box::pin(async move {
             let (sender, timer) = (opened.sender, platform.timer());
             connection::write(connection, sender, frames, closed, outside, reader, timer).await;
-        };
+        });
         self.connections.spawn(spawner, "connection/write", write, self.broken(connection));
         self.dials.remove(&connection);
         self.writers.insert(connection, Writer { outgoing, _closing: closing });
@@ -185,15 +185,15 @@ impl<P: Platform> CommandLoop<P> {
     }
 
     /// What happens when a task of a connection panics: the connection is over.
-    fn broken(&self, connection: ConnectionId) -> impl Future<Output = ()> + MaybeSend + 'static {
+    fn broken(&self, connection: ConnectionId) -> Option<BoxFuture<'static, ()>> {
         let error = TransportError::Broken("its task failed".into()).into();
         self.report(Input::Disconnected { connection, error })
     }
 
     /// Tells the machine something, for when a task panics.
-    fn report(&self, input: Input) -> impl Future<Output = ()> + MaybeSend + 'static {
+    fn report(&self, input: Input) -> Option<BoxFuture<'static, ()>> {
         let outside = self.outside.clone();
-        async move { send(&outside, Outside::Input(input)).await }
+        Some(Box::pin(async move { send(&outside, Outside::Input(input)).await }))
     }
 
     /// Runs a task that ends with something for the machine, also when it panics.
@@ -204,10 +204,10 @@ impl<P: Platform> CommandLoop<P> {
         on_panic: Input,
     ) {
         let outside = self.outside.clone();
-        let task = async move {
+        let task = Box::pin(async move {
             let input = task.await;
             send(&outside, Outside::Input(input)).await;
-        };
+        });
         self.work.spawn(self.platform.spawner(), name, task, self.report(on_panic));
     }
 

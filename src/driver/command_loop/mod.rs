@@ -3,7 +3,7 @@
 mod commands;
 mod effects;
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -85,11 +85,11 @@ pub(crate) struct CommandLoop<P: Platform> {
     connections: TaskGroup,
     /// Everything else.
     work: TaskGroup,
-    writers: BTreeMap<ConnectionId, Writer>,
-    dials: BTreeMap<ConnectionId, AbortHandle>,
+    writers: LiteMap<ConnectionId, Writer>,
+    dials: LiteMap<ConnectionId, AbortHandle>,
     /// Tasks that watch the store for what others append.
-    followers: BTreeMap<JournalId, AbortHandle>,
-    waiting: BTreeMap<u64, Waiting>,
+    followers: LiteMap<JournalId, AbortHandle>,
+    waiting: LiteMap<u64, Waiting>,
     next_ticket: u64,
     watchers: Vec<Watcher>,
     subscribers: Vec<Subscriber>,
@@ -107,10 +107,10 @@ impl<P: Platform> CommandLoop<P> {
             outside,
             connections: TaskGroup::default(),
             work: TaskGroup::default(),
-            writers: BTreeMap::new(),
-            dials: BTreeMap::new(),
-            followers: BTreeMap::new(),
-            waiting: BTreeMap::new(),
+            writers: LiteMap::new(),
+            dials: LiteMap::new(),
+            followers: LiteMap::new(),
+            waiting: LiteMap::new(),
             next_ticket: 0,
             watchers: Vec::new(),
             subscribers: Vec::new(),

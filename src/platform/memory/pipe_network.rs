@@ -1,6 +1,6 @@
 //! An address space of pipes inside one process: who listens under which name, and who dials it.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_channel::{Receiver, Sender};
@@ -18,7 +18,7 @@ const SCHEME: &str = "pipe:";
 /// Names inside this process that can be dialled as `pipe:NAME`. Clones share the names.
 #[derive(Clone, Default)]
 pub struct PipeNetwork {
-    listeners: Arc<Mutex<BTreeMap<String, Sender<Connection>>>>,
+    listeners: Arc<Mutex<LiteMap<String, Sender<Connection>>>>,
 }
 
 impl PipeNetwork {
@@ -49,7 +49,7 @@ impl PipeNetwork {
         PipeTransport { network: self.clone() }
     }
 
-    fn listeners(&self) -> MutexGuard<'_, BTreeMap<String, Sender<Connection>>> {
+    fn listeners(&self) -> MutexGuard<'_, LiteMap<String, Sender<Connection>>> {
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,6 @@
 //! A store wholly in memory: for tests, demos and nodes that need not outlive their process.
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
+use litemap::LiteMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::StoreError;
@@ -21,8 +20,8 @@ pub struct MemoryStore {
 
 #[derive(Debug)]
 struct State {
-    journals: BTreeMap<JournalId, Vec<StoredRecord>>,
-    notes: BTreeMap<String, Vec<u8>>,
+    journals: LiteMap<JournalId, Vec<StoredRecord>>,
+    notes: LiteMap<String, Vec<u8>>,
     waiters: Waiters,
     /// Bytes of all records, ids and notes.
     bytes: usize,
@@ -43,8 +42,8 @@ impl MemoryStore {
     /// An empty store named `id`.
     pub fn new(id: StoreId) -> Self {
         let state = State {
-            journals: BTreeMap::new(),
-            notes: BTreeMap::new(),
+            journals: LiteMap::new(),
+            notes: LiteMap::new(),
             waiters: Waiters::default(),
             bytes: 0,
             capacity: usize::MAX,
@@ -247,8 +246,7 @@ impl Store for MemoryStore {
 
     async fn notes(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         let state = self.lock();
-        let from = state.notes.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
-        let notes = from.take_while(|(key, _)| key.starts_with(prefix));
+        let notes = state.notes.iter().filter(|(key, _)| key.starts_with(prefix));
         Ok(notes.map(|(key, note)| (key.clone(), note.clone())).collect())
     }
 }

@@ -45,7 +45,7 @@ impl Machine {
         let expected = link.peer.and_then(|peer| self.peers.address(peer)?.1);
         let hello = ConnectionMachine::hello(self.key.device(), nonce, canonical);
         let dialler = Dialler { hello, expected, binding };
-        link.machine = Some(ConnectionMachine::dial(self.key.clone(), dialler, now.monotonic));
+        link.machine = Some(Box::new(ConnectionMachine::dial(self.key.clone(), dialler, now.monotonic)));
         self.drain_connection(connection, now);
     }
 
@@ -58,7 +58,7 @@ impl Machine {
         let (nonce, names) = (self.nonce(), self.config.names.clone());
         let machine =
             ConnectionMachine::accept_connection(self.key.clone(), nonce, names, binding, now.monotonic);
-        let link = Link { machine: Some(machine), peer: None, name: remote, device: None };
+        let link = Link { machine: Some(Box::new(machine)), peer: None, name: remote, device: None };
         self.links.insert(connection, link);
     }
 
@@ -125,7 +125,7 @@ impl Machine {
         loop {
             let link = self.links.get_mut(&connection);
             let Some(effect) =
-                link.and_then(|link| link.machine.as_mut()).and_then(ConnectionMachine::poll_effect)
+                link.and_then(|link| link.machine.as_mut()).and_then(|machine| machine.poll_effect())
             else {
                 return;
             };
@@ -192,7 +192,7 @@ impl Machine {
         let device = self.links.get(&connection).and_then(|link| link.device);
         self.remember(journal, device);
         // Ended in favour of a newer sync, whose end those who wait will hear of.
-        let is_open = |link: &Link| link.machine.as_ref().is_some_and(ConnectionMachine::is_open);
+        let is_open = |link: &Link| link.machine.as_ref().is_some_and(|machine| machine.is_open());
         let goes_on = *error == PeerError::Cancelled && self.links.get(&connection).is_some_and(is_open);
         if !goes_on {
             self.resolve(peer, Some(journal), u64::MAX, &Err(error.clone()));
@@ -227,8 +227,10 @@ impl Machine {
             Some(kept) if kept.store == cursor.store => kept.number = kept.number.max(cursor.number),
             Some(kept) => *kept = cursor,
             None => {
-                if self.cursors.len() >= CURSORS {
-                    self.cursors.pop_first();
+                if self.cursors.len() >= CURSORS
+                    && let Some(first) = self.cursors.first().map(|(key, _)| *key)
+                {
+                    self.cursors.remove(&first);
                 }
                 self.cursors.insert((journal, device), cursor);
             }

@@ -1,6 +1,6 @@
 //! The machine's journals: loaded, unloaded, opened by peers, and what they ask for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use litemap::LiteMap;
 
 use crate::error::StoreError;
 use crate::ids::JournalId;
@@ -24,7 +24,7 @@ pub(super) enum Slot {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Slots(pub(super) BTreeMap<JournalId, Slot>);
+pub(super) struct Slots(pub(super) LiteMap<JournalId, Slot>);
 
 impl Slots {
     pub(super) fn machine(&mut self, id: JournalId) -> Option<&mut JournalMachine> {
@@ -160,7 +160,7 @@ impl Machine {
         if self.slots.0.len() < self.config.journals.max(1) {
             return true;
         }
-        let serves = |links: &BTreeMap<ConnectionId, Link>, id| {
+        let serves = |links: &LiteMap<ConnectionId, Link>, id| {
             links.values().any(|link| link.machine.as_ref().is_some_and(|machine| machine.serves(id)))
         };
         let unneeded = self.slots.0.iter().find_map(|(id, slot)| match slot {
@@ -223,11 +223,13 @@ impl Machine {
     /// Tells connections which of their bundles are durable; then lets their channels go on, once it is
     /// known of all entries where they came from, so that none is sent back there.
     fn settled(&mut self, journal: JournalId, bundles: Vec<(BundleId, Vec<u64>)>, now: Now) {
-        let mut connections = BTreeSet::new();
+        let mut connections = Vec::new();
         for (BundleId { connection, channel, sequence }, numbers) in bundles {
             if let Some(Link { machine: Some(machine), .. }) = self.links.get_mut(&connection) {
                 machine.settled(channel, sequence, &numbers, now.monotonic);
-                connections.insert(connection);
+                if !connections.contains(&connection) {
+                    connections.push(connection);
+                }
             }
         }
         for connection in connections {

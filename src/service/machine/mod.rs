@@ -10,8 +10,9 @@
 mod connections;
 mod journals;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
+use litemap::LiteMap;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
@@ -38,7 +39,7 @@ const CURSORS: usize = 4_096;
 #[derive(Debug)]
 struct Link {
     /// Nothing while the transport is being connected.
-    machine: Option<ConnectionMachine>,
+    machine: Option<Box<ConnectionMachine>>,
     /// The peer's number, of one that was dialled.
     peer: Option<u64>,
     /// Address dialled, or where it came from.
@@ -64,12 +65,12 @@ pub(crate) struct Machine {
     rng: ChaCha20Rng,
     running: bool,
     slots: Slots,
-    links: BTreeMap<ConnectionId, Link>,
+    links: LiteMap<ConnectionId, Link>,
     next_connection: ConnectionId,
     peers: Peers,
     waiting: Vec<Waiting>,
     reopenings: Reopenings,
-    cursors: BTreeMap<(JournalId, DeviceId), Cursor>,
+    cursors: LiteMap<(JournalId, DeviceId), Cursor>,
     effects: VecDeque<Effect>,
 }
 
@@ -82,12 +83,12 @@ impl Machine {
             rng: ChaCha20Rng::from_seed(seed),
             running: false,
             slots: Slots::default(),
-            links: BTreeMap::new(),
+            links: LiteMap::new(),
             next_connection: 0,
             peers: Peers::default(),
             waiting: Vec::new(),
             reopenings: Reopenings::default(),
-            cursors: BTreeMap::new(),
+            cursors: LiteMap::new(),
             effects: VecDeque::new(),
         }
     }
@@ -323,7 +324,7 @@ impl Machine {
         let machines = self.links.values().filter_map(|link| link.machine.as_ref());
         let peers = [self.peers.deadline(), self.reopenings.deadline()];
         let peers = peers.into_iter().flatten().filter(|_| self.running);
-        machines.filter_map(ConnectionMachine::poll_timeout).chain(peers).min()
+        machines.filter_map(|machine| machine.poll_timeout()).chain(peers).min()
     }
 
     /// What is to be done next.

@@ -9,7 +9,9 @@
 mod channels;
 mod keep_alive;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
+
+use litemap::LiteMap;
 
 use crate::crypto::sign::DeviceKey;
 use crate::error::StoreError;
@@ -74,9 +76,9 @@ pub(crate) struct ConnectionMachine {
     key: DeviceKey,
     dialled: bool,
     phase: Phase,
-    channels: BTreeMap<u32, Channel>,
+    channels: LiteMap<u32, Channel>,
     /// Channels that the peer opened and nobody answered yet.
-    asked: BTreeMap<u32, JournalId>,
+    asked: LiteMap<u32, JournalId>,
     /// The least number that the peer may give to its next channel: none is used again.
     least_channel: u32,
     /// Number of the next channel. Only the dialling side opens channels.
@@ -87,7 +89,7 @@ pub(crate) struct ConnectionMachine {
     /// Bytes handed out to be sent and not drained.
     queued: usize,
     /// Bytes that reads of the store under way may add to that, by channel.
-    feeding: BTreeMap<u32, usize>,
+    feeding: LiteMap<u32, usize>,
     /// Whether a channel may have been held back for want of room.
     starved: bool,
     since: Instant,
@@ -122,15 +124,15 @@ impl ConnectionMachine {
         Self {
             key,
             phase,
-            channels: BTreeMap::new(),
-            asked: BTreeMap::new(),
+            channels: LiteMap::new(),
+            asked: LiteMap::new(),
             least_channel: 0,
             dialled,
             next_channel: 0,
             checks: VecDeque::new(),
             checking: false,
             queued: 0,
-            feeding: BTreeMap::new(),
+            feeding: LiteMap::new(),
             starved: false,
             since: now,
             heard: now,
@@ -308,16 +310,17 @@ impl ConnectionMachine {
     fn feed_the_starved(&mut self, journals: &dyn Journals, now: Instant) {
         if self.starved && self.room() > 0 {
             self.starved = false;
-            let served: BTreeSet<_> = self.channels.values().map(Channel::journal).collect();
-            for journal in served {
-                self.advance(journal, journals, now);
-            }
+            self.advance_those(|_| true, journals, now);
         }
     }
 
     /// A journal has grown: live channels go on.
     pub(crate) fn advance(&mut self, journal: JournalId, journals: &dyn Journals, now: Instant) {
-        let channels = self.channels.iter().filter(|(_, channel)| channel.journal() == journal);
+        self.advance_those(|channel| channel.journal() == journal, journals, now);
+    }
+
+    fn advance_those(&mut self, which: impl Fn(&Channel) -> bool, journals: &dyn Journals, now: Instant) {
+        let channels = self.channels.iter().filter(|(_, channel)| which(channel));
         for number in channels.map(|(number, _)| *number).collect::<Vec<_>>() {
             if let Err(error) = self.with_channel(number, journals, now, |_, _, _| Ok(())) {
                 return self.fail(error);
@@ -364,7 +367,7 @@ impl ConnectionMachine {
             return;
         }
         self.phase = Phase::Closed;
-        for channel in std::mem::take(&mut self.channels).into_values() {
+        for (_, channel) in std::mem::take(&mut self.channels) {
             let (journal, error) = (channel.journal(), error.clone());
             self.effects.push_back(ConnectionEffect::ChannelEnded { journal, error });
         }

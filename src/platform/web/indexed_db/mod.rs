@@ -11,11 +11,11 @@ use core::cell::RefCell;
 use core::fmt;
 use core::pin::pin;
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use futures::future::{Either, select};
 use js_sys::{Array, Uint8Array};
+use litemap::LiteMap;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{IdbDatabase, IdbKeyRange, IdbObjectStore, IdbRequest, IdbTransaction};
 
@@ -281,8 +281,10 @@ impl Store for IndexedDbStore {
         numbers: Vec<u64>,
     ) -> Result<Vec<(u64, StoredRecord)>, StoreError> {
         let reader = Reader::new(journal);
-        let mut wanted: BTreeSet<u64> = numbers.iter().copied().filter(|number| *number > 0).collect();
-        let mut found = BTreeMap::new();
+        let mut wanted: Vec<u64> = numbers.iter().copied().filter(|number| *number > 0).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let mut found = LiteMap::new_vec();
         // Numbers asked for at once are at least so far apart as packs were long, so that hardly any
         // pack comes twice; at first, when that is not known, one is asked for.
         let mut apart = u64::MAX;
@@ -305,7 +307,7 @@ impl Store for IndexedDbStore {
                 let pack = pack.unchecked_into::<Array>().get(0);
                 if pack.is_undefined() {
                     // It is beyond the head, and so is what follows.
-                    wanted.split_off(&number);
+                    wanted.retain(|wanted| *wanted < number);
                     break;
                 }
                 let records = reader.records(&pack)?;
@@ -313,7 +315,12 @@ impl Store for IndexedDbStore {
                     return Err(reader.damaged(&format!("number {number} is missing")));
                 }
                 apart = apart.min(records.len() as u64);
-                found.extend(records.into_iter().filter(|(number, _)| wanted.remove(number)));
+                for (number, record) in records {
+                    if let Ok(place) = wanted.binary_search(&number) {
+                        wanted.remove(place);
+                        found.insert(number, record);
+                    }
+                }
             }
         }
         let record = |number| Some((number, found.get(&number)?.clone()));
