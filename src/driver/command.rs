@@ -7,14 +7,15 @@ use crate::driver::facts::{FactPage, Filter};
 use crate::fact::entry::{Draft, Entry};
 use crate::ids::{Cursor, DeviceId, EntryId, JournalId};
 use crate::merkle::subtree::Root;
+use crate::platform::send::BoxCall;
 use crate::platform::traits::Connection;
 use crate::service::event::Event;
 use crate::service::peers::PeerInfo;
 use crate::session::failure::PeerError;
 use crate::session::report::SyncReport;
 
-/// Where an answer goes.
-pub(crate) type Reply<T> = oneshot::Sender<Result<T, NodeError>>;
+/// Where an answer goes, called from the command loop. Dropped uncalled, it says that the node is closed.
+pub(crate) type Reply<T> = BoxCall<Result<T, NodeError>>;
 
 /// A journal as it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +92,8 @@ pub(crate) enum Command {
     Grown {
         journal: JournalId,
         after: u64,
-        reply: Reply<()>,
+        /// Shows also whether anybody still waits.
+        reply: oneshot::Sender<Result<(), NodeError>>,
     },
     AddPeer {
         address: String,

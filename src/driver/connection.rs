@@ -1,9 +1,9 @@
 //! The tasks of one connection: one reads frames for the command loop, one writes what it hands out.
 
-use std::convert::Infallible;
 use std::pin::pin;
 
 use async_channel::{Receiver, Sender};
+use futures::channel::oneshot;
 use futures::future::{AbortHandle, Either, select};
 
 use crate::driver::command_loop::Outside;
@@ -50,7 +50,7 @@ pub(crate) async fn write<T: Timer>(
     connection: ConnectionId,
     sender: Box<dyn FrameSender>,
     outgoing: Receiver<Outgoing>,
-    closing: Receiver<Infallible>,
+    closing: oneshot::Receiver<()>,
     inbox: Sender<Outside>,
     reader: AbortHandle,
     timer: impl core::ops::Deref<Target = T>,
@@ -59,7 +59,7 @@ pub(crate) async fn write<T: Timer>(
     // A peer that does not read must not hold up the end.
     let limit = pin!(async {
         // Nothing is ever sent here: this ends with the other side.
-        let _ended: Result<Infallible, _> = closing.recv().await;
+        let _ended: Result<(), oneshot::Canceled> = closing.await;
         timer.sleep(DRAIN * 2).await;
     });
     match select(send, limit).await {

@@ -12,7 +12,7 @@ use crate::fact::statement::Fact;
 use crate::ids::{DeviceId, EntryId, FactId, JournalId};
 use crate::journal::set::Journal;
 use crate::limits::{PAGE, PAGE_BYTES};
-use crate::platform::send::BoxStream;
+use crate::platform::send::{BoxStream, MaybeSend};
 use crate::platform::traits::Store;
 
 /// Which facts are meant.
@@ -108,12 +108,21 @@ pub(crate) async fn load_entry<S: Store>(
 }
 
 /// Asks the command loop and waits for its answer.
-pub(crate) async fn ask<T>(
+pub(crate) async fn ask<T: MaybeSend + 'static>(
     commands: &Sender<Command>,
     command: impl FnOnce(Reply<T>) -> Command,
 ) -> Result<T, NodeError> {
-    let (reply, answer) = oneshot::channel();
+    let (sender, answer) = oneshot::channel();
+    // Whoever asked may have given up.
+    let reply = Box::new(move |answer| drop(sender.send(answer)));
     commands.send(command(reply)).await.map_err(|_| NodeError::Closed)?;
+    answer.await.map_err(|_| NodeError::Closed)?
+}
+
+/// Waits until the journal has an entry numbered beyond `after`.
+async fn grown(commands: &Sender<Command>, journal: JournalId, after: u64) -> Result<(), NodeError> {
+    let (reply, answer) = oneshot::channel();
+    commands.send(Command::Grown { journal, after, reply }).await.map_err(|_| NodeError::Closed)?;
     answer.await.map_err(|_| NodeError::Closed)?
 }
 
@@ -177,7 +186,7 @@ async fn next_page(reading: &mut Reading) -> Result<bool, NodeError> {
         None => {
             // Nothing matched up to the head of before the page was asked for.
             let after = after.max(status.cursor.number);
-            ask(&reading.commands, |reply| Command::Grown { journal, after, reply }).await?;
+            grown(&reading.commands, journal, after).await?;
         }
     }
     Ok(true)

@@ -2,7 +2,7 @@
 
 use crate::driver::command::{Command, JournalStatus, Reply, StopReport};
 use crate::driver::command_loop::{
-    CommandLoop, Outside, Stopping, Subscriber, Waiting, Watcher, answer, send,
+    CommandLoop, Outside, Stopping, Subscriber, Waiting, Watcher, send,
 };
 use crate::driver::error::NodeError;
 use crate::driver::facts::{load_entry, load_page, page_numbers};
@@ -19,7 +19,7 @@ impl<P: Platform> CommandLoop<P> {
         match command {
             Command::Start { reply } => self.start(reply),
             Command::Stop { reply } => self.stop(reply),
-            Command::IsRunning { reply } => answer(reply, Ok(self.machine.is_running())),
+            Command::IsRunning { reply } => reply(Ok(self.machine.is_running())),
             Command::Open { journal, reply } => {
                 let ticket = self.ticket(Waiting::Open(reply));
                 self.machine.handle(Input::Open { ticket, journal }, now);
@@ -28,19 +28,19 @@ impl<P: Platform> CommandLoop<P> {
                 let device = self.machine.device();
                 if let Some(draft) = drafts.iter().find(|draft| draft.author() != device) {
                     let error = DraftError::Author { author: draft.author(), device };
-                    return answer(reply, Err(error.into()));
+                    return reply(Err(error.into()));
                 }
                 let ticket = self.ticket(Waiting::Append(reply));
                 self.machine.handle(Input::Append { ticket, journal, drafts }, now);
             }
-            Command::Status { journal, reply } => answer(reply, self.status(journal)),
+            Command::Status { journal, reply } => reply(self.status(journal)),
             Command::Get { journal, entry, reply } => self.get(journal, entry, reply),
             Command::Page { journal, filter, after, limit, reply } => {
                 let Some(open) = self.machine.journal(journal) else {
-                    return answer(reply, Err(NodeError::NoJournal(journal)));
+                    return reply(Err(NodeError::NoJournal(journal)));
                 };
                 if !(1..=PAGE_MAX).contains(&limit) {
-                    return answer(reply, Err(NodeError::Page));
+                    return reply(Err(NodeError::Page));
                 }
                 let numbers = page_numbers(open, &filter, after, limit);
                 let page = load_page(self.platform.store().clone(), journal, numbers, filter);
@@ -54,48 +54,48 @@ impl<P: Platform> CommandLoop<P> {
                 let peers = self.machine.peers();
                 let known = peers.iter().any(|peer| peer.address == address);
                 if !known && peers.len() >= PEERS {
-                    return answer(reply, Err(NodeError::TooManyPeers));
+                    return reply(Err(NodeError::TooManyPeers));
                 }
                 if let Err(error) = self.transport(&address).map(drop) {
-                    return answer(reply, Err(error.into()));
+                    return reply(Err(error.into()));
                 }
                 self.machine.handle(Input::AddPeer { address, device }, now);
-                answer(reply, Ok(!known));
+                reply(Ok(!known));
             }
             Command::RemovePeer { address, reply } => {
                 let known = self.machine.peers().iter().any(|peer| peer.address == address);
                 self.machine.handle(Input::RemovePeer { address }, now);
-                answer(reply, Ok(known));
+                reply(Ok(known));
             }
-            Command::Peers { reply } => answer(reply, Ok(self.machine.peers())),
+            Command::Peers { reply } => reply(Ok(self.machine.peers())),
             Command::Sync { journal, address, reply } => {
                 if !self.machine.is_running() {
-                    return answer(reply, Err(NodeError::NotStarted));
+                    return reply(Err(NodeError::NotStarted));
                 }
                 if self.machine.journal(journal).is_none() {
-                    return answer(reply, Err(NodeError::NoJournal(journal)));
+                    return reply(Err(NodeError::NoJournal(journal)));
                 }
                 if !self.machine.peers().iter().any(|peer| peer.address == address) {
-                    return answer(reply, Err(NodeError::NoPeer));
+                    return reply(Err(NodeError::NoPeer));
                 }
                 let ticket = self.ticket(Waiting::Sync(reply));
                 self.machine.handle(Input::Sync { ticket, journal, address }, now);
             }
             Command::Accept { connection, reply } => {
                 if !self.machine.is_running() {
-                    return answer(reply, Err(NodeError::NotStarted));
+                    return reply(Err(NodeError::NotStarted));
                 }
                 let number = self.machine.next_connection();
                 let remote = connection.remote.clone();
                 let binding = self.attach(number, connection);
                 self.machine.handle(Input::Accepted { connection: number, remote, binding }, now);
-                answer(reply, Ok(()));
+                reply(Ok(()));
             }
             Command::Subscribe { events, reply } => {
                 self.subscribers.push(Subscriber { events, missed: 0 });
-                answer(reply, Ok(()));
+                reply(Ok(()));
             }
-            Command::Connections { reply } => answer(reply, Ok(self.machine.connections())),
+            Command::Connections { reply } => reply(Ok(self.machine.connections())),
         }
     }
 
@@ -120,10 +120,10 @@ impl<P: Platform> CommandLoop<P> {
 
     pub(super) fn get(&mut self, journal: JournalId, entry: EntryId, reply: Reply<Option<Entry>>) {
         let Some(open) = self.machine.journal(journal) else {
-            return answer(reply, Err(NodeError::NoJournal(journal)));
+            return reply(Err(NodeError::NoJournal(journal)));
         };
         let Some(number) = open.number_of(&entry) else {
-            return answer(reply, Ok(None));
+            return reply(Ok(None));
         };
         let load = load_entry(self.platform.store().clone(), journal, number);
         self.reply_with("get", reply, load);
@@ -136,7 +136,7 @@ impl<P: Platform> CommandLoop<P> {
         reply: Reply<T>,
         task: impl Future<Output = Result<T, NodeError>> + MaybeSend + 'static,
     ) {
-        let task = Box::pin(async move { answer(reply, task.await) });
+        let task = Box::pin(async move { reply(task.await) });
         self.work.spawn(self.platform.spawner(), name, task, None);
     }
 
@@ -145,7 +145,7 @@ impl<P: Platform> CommandLoop<P> {
             Stopping::Yes { starts, .. } => starts.push(reply),
             Stopping::No => {
                 self.machine.handle(Input::Start, self.now());
-                answer(reply, Ok(()));
+                reply(Ok(()));
             }
         }
     }
@@ -156,11 +156,11 @@ impl<P: Platform> CommandLoop<P> {
             Stopping::Yes { stops, starts } => {
                 // Starts that waited for this stop are overtaken by the next: one stop serves both.
                 for start in starts.drain(..) {
-                    answer(start, Ok(()));
+                    start(Ok(()));
                 }
                 stops.push(reply);
             }
-            Stopping::No if !self.machine.is_running() => answer(reply, Ok(StopReport::default())),
+            Stopping::No if !self.machine.is_running() => reply(Ok(StopReport::default())),
             Stopping::No => {
                 self.machine.handle(Input::Stop, self.now());
                 self.carry_out_all();

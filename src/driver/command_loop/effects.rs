@@ -3,10 +3,11 @@
 use std::pin::pin;
 use std::sync::Arc;
 
+use futures::channel::oneshot;
 use futures::future::FutureExt;
 use futures::select_biased;
 
-use crate::driver::command_loop::{CommandLoop, Outside, Waiting, Writer, answer, send};
+use crate::driver::command_loop::{CommandLoop, Outside, Waiting, Writer, send};
 use crate::driver::connection::{self, Outgoing};
 use crate::driver::error::NodeError;
 use crate::driver::storage;
@@ -99,17 +100,17 @@ impl<P: Platform> CommandLoop<P> {
             }
             Effect::Opened { ticket, opened } => {
                 if let Some(Waiting::Open(reply)) = self.waiting.remove(&ticket) {
-                    answer(reply, opened.map_err(NodeError::from));
+                    reply(opened.map_err(NodeError::from));
                 }
             }
             Effect::Appended { ticket, appended } => {
                 if let Some(Waiting::Append(reply)) = self.waiting.remove(&ticket) {
-                    answer(reply, appended.map_err(NodeError::from));
+                    reply(appended.map_err(NodeError::from));
                 }
             }
             Effect::Synced { ticket, synced } => {
                 if let Some(Waiting::Sync(reply)) = self.waiting.remove(&ticket) {
-                    answer(reply, synced.map_err(NodeError::from));
+                    reply(synced.map_err(NodeError::from));
                 }
             }
             Effect::Event(event) => self.publish(event),
@@ -169,7 +170,7 @@ impl<P: Platform> CommandLoop<P> {
     /// Starts the tasks of a connection; its binding.
     pub(super) fn attach(&mut self, connection: ConnectionId, opened: Connection) -> Vec<u8> {
         let (outgoing, frames) = async_channel::unbounded();
-        let (closing, closed) = async_channel::bounded(1);
+        let (closing, closed) = oneshot::channel();
         let spawner = self.platform.spawner();
         let read = Box::pin(connection::read(connection, opened.receiver, self.outside.clone()));
         let reader = self.connections.spawn(spawner, "connection/read", read, self.broken(connection));

@@ -4,11 +4,11 @@ mod commands;
 mod effects;
 
 use litemap::LiteMap;
-use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use async_channel::{Receiver, Sender};
+use futures::channel::oneshot;
 use futures::future::{AbortHandle, FutureExt};
 use futures::select_biased;
 
@@ -45,7 +45,7 @@ pub(crate) enum Outside {
 struct Writer {
     outgoing: Sender<Outgoing>,
     /// Held as long as the connection is wanted: without it the writing task winds up.
-    _closing: Sender<Infallible>,
+    _closing: oneshot::Sender<()>,
 }
 
 /// Who waits for the answer to which ticket.
@@ -71,7 +71,7 @@ struct Subscriber {
 struct Watcher {
     journal: JournalId,
     after: u64,
-    reply: Reply<()>,
+    reply: oneshot::Sender<Result<(), NodeError>>,
 }
 
 /// See the module.
@@ -229,7 +229,7 @@ impl<P: Platform> CommandLoop<P> {
             Outside::Stopped(report) => {
                 if let Stopping::Yes { stops, starts } = std::mem::replace(&mut self.stopping, Stopping::No) {
                     for reply in stops {
-                        answer(reply, Ok(report.clone()));
+                        reply(Ok(report.clone()));
                     }
                     for reply in starts {
                         self.start(reply);
@@ -252,16 +252,12 @@ impl<P: Platform> CommandLoop<P> {
         };
         for watcher in self.watchers.extract_if(.., due).collect::<Vec<_>>() {
             let grown = head.map(drop).ok_or(NodeError::NoJournal(journal));
-            answer(watcher.reply, grown);
+            // Whoever asked may have given up.
+            drop(watcher.reply.send(grown));
         }
         // Watchers that gave up are dropped with the next change.
         self.watchers.retain(|watcher| !watcher.reply.is_canceled());
     }
-}
-
-/// Gives an answer; whoever asked may have given up.
-fn answer<T>(reply: Reply<T>, result: Result<T, NodeError>) {
-    drop(reply.send(result));
 }
 
 /// Tells the loop; if it is gone there is nobody left to care.
