@@ -322,6 +322,19 @@ impl<'b> Reader<'b> {
         self.container(len, start, what, max)
     }
 
+    /// So many items, each by `read`; the head with their number was read before.
+    pub(crate) fn items<T>(
+        &mut self,
+        len: usize,
+        mut read: impl FnMut(&mut Self) -> Result<T, DecodeError>,
+    ) -> Result<Vec<T>, DecodeError> {
+        let mut items = Vec::new();
+        for _ in 0..len {
+            items.push(read(self)?);
+        }
+        Ok(items)
+    }
+
     /// Head of an array of exactly `len` items.
     pub(crate) fn array_of(&mut self, what: &'static str, len: usize) -> Result<(), DecodeError> {
         let position = self.position();

@@ -102,7 +102,7 @@ impl Value {
             Kind::Array => {
                 let depth_left = depth_left.checked_sub(1).ok_or(too_deep)?;
                 let len = reader.array("items of the value", VALUE_BYTES)?;
-                Value::List((0..len).map(|_| Self::read(reader, depth_left)).collect::<Result<_, _>>()?)
+                Value::List(reader.items(len, |reader| Self::read(reader, depth_left))?)
             }
             Kind::Map => {
                 let depth_left = depth_left.checked_sub(1).ok_or(too_deep)?;

@@ -1,9 +1,7 @@
 //! Carrying out what callers ask for, and answering them.
 
 use crate::driver::command::{Command, JournalStatus, Reply, StopReport};
-use crate::driver::command_loop::{
-    CommandLoop, Outside, Stopping, Subscriber, Waiting, Watcher, send,
-};
+use crate::driver::command_loop::{CommandLoop, Outside, Stopping, Subscriber, Waiting, Watcher, send};
 use crate::driver::error::NodeError;
 use crate::driver::facts::{load_entry, load_page, page_numbers};
 use crate::fact::entry::{DraftError, Entry};

@@ -247,17 +247,16 @@ impl ChannelMessage {
             kind::CLOSE => Self::Close(reason(r)?),
             kind::ASK => {
                 let len = r.array("prefixes", PREFIXES_PER_ASK)?;
-                Self::Ask { prefixes: (0..len).map(|_| decode_prefix(r)).collect::<Result<_, _>>()? }
+                Self::Ask { prefixes: r.items(len, decode_prefix)? }
             }
             kind::TELL => {
                 let len = r.array("answers", PREFIXES_PER_ASK)?;
-                Self::Tell { answers: (0..len).map(|_| decode_answer(r)).collect::<Result<_, _>>()? }
+                Self::Tell { answers: r.items(len, decode_answer)? }
             }
             kind::WANT => Self::Want { ids: decode_ids(r, IDS_PER_FRAME)?, last: r.bool()? },
             kind::ENTRIES => {
                 let len = r.array("entries", ENTRIES_PER_FRAME)?;
-                let entries = (0..len).map(|_| Ok((number(r)?, r.bytes()?.to_vec())));
-                Self::Entries { entries: entries.collect::<Result<_, DecodeError>>()? }
+                Self::Entries { entries: r.items(len, |r| Ok((number(r)?, r.bytes()?.to_vec())))? }
             }
             kind::PART => Self::Part {
                 number: number(r)?,
@@ -319,7 +318,7 @@ fn encode_ids(ids: &[EntryId], w: &mut Writer) {
 
 fn decode_ids(r: &mut Reader<'_>, max: usize) -> Result<Vec<EntryId>, DecodeError> {
     let len = r.array("ids", max)?;
-    (0..len).map(|_| r.array_of_bytes("32 bytes of an entry's id").map(EntryId::from_bytes)).collect()
+    r.items(len, |r| r.array_of_bytes("32 bytes of an entry's id").map(EntryId::from_bytes))
 }
 
 /// The number of bits, then the bytes that hold them.

@@ -220,7 +220,7 @@ fn lay_out(request: &IdbOpenDbRequest, id: StoreId) -> Result<(), JsValue> {
 
 /// The id of an open database, whose format is known here.
 async fn identify(database: &IdbDatabase) -> Result<StoreId, Failure> {
-    let found = transaction::read(database, &[META], |transaction| {
+    let found = transaction::read(database, &[META], &|transaction| {
         let meta = transaction.object_store(META)?;
         Ok(vec![meta.get(&"format".into())?, meta.get(&"store".into())?])
     })

@@ -20,9 +20,9 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{IdbDatabase, IdbKeyRange, IdbObjectStore, IdbRequest, IdbTransaction};
 
 use self::database::{Database, JOURNALS, NOTES, PACKS};
-use self::failure::Failure;
 use self::heads::Heads;
 use self::pack::{PACK_BYTES, Reader, journal_key, packed, range};
+use self::transaction::Decide;
 use super::entropy::WebEntropy;
 use super::js::{get, object, to_f64, to_u64};
 use super::timer::WebTimer;
@@ -100,11 +100,11 @@ impl IndexedDbStore {
     async fn ask(
         &self,
         store: &str,
-        requests: impl Fn(&IdbObjectStore) -> Result<Vec<IdbRequest>, JsValue>,
+        requests: &dyn Fn(&IdbObjectStore) -> Result<Vec<IdbRequest>, JsValue>,
     ) -> Result<Vec<JsValue>, StoreError> {
         let read = async |database: &IdbDatabase| {
-            transaction::read(database, &[store], |transaction| requests(&transaction.object_store(store)?))
-                .await
+            let ask = |transaction: &IdbTransaction| requests(&transaction.object_store(store)?);
+            transaction::read(database, &[store], &ask).await
         };
         self.inner.database.with(read).await
     }
@@ -112,31 +112,27 @@ impl IndexedDbStore {
     /// The pack that holds number `from` and those behind it, at most `count`.
     async fn packs(&self, journal: JournalId, from: u64, count: u32) -> Result<Array, StoreError> {
         let found = self
-            .ask(PACKS, |packs| {
+            .ask(PACKS, &|packs| {
                 Ok(vec![packs.get_all_with_key_and_limit(&range(journal, from)?.into(), count)?])
             })
             .await?;
         Ok(found.into_iter().next().map(JsCast::unchecked_into).unwrap_or_default())
     }
 
-    /// Reads with `ask` and writes by `decide`, in one transaction. It fails if a write has failed before.
-    async fn write<T: 'static>(
+    /// Reads what is under `key` in the first of `stores` and writes by `decide`, in one transaction.
+    /// Nothing when it is written, else what was found. It fails if a write has failed before.
+    async fn write(
         &self,
         stores: &[&str],
         durability: Durability,
-        ask: impl Fn(&IdbTransaction) -> Result<IdbRequest, JsValue>,
-        decide: impl Fn(&IdbTransaction, &JsValue) -> Result<Result<T, StoreError>, JsValue> + 'static,
-    ) -> Result<T, StoreError> {
+        key: &JsValue,
+        decide: Rc<Decide>,
+    ) -> Result<Option<JsValue>, StoreError> {
         if let Some(error) = &*self.inner.failed.borrow() {
             return Err(error.clone());
         }
-        let decide = Rc::new(decide);
         let write = async |database: &IdbDatabase| {
-            let decide = Rc::clone(&decide);
-            let decide = move |transaction: &IdbTransaction, found: JsValue| {
-                Ok(decide(transaction, &found).map_err(|error| Failure::of(&error))??)
-            };
-            transaction::update(database, stores, durability, &ask, decide).await
+            transaction::update(database, stores, durability, key, Rc::clone(&decide)).await
         };
         let written = self.inner.database.with(write).await;
         if let Err(error) = &written
@@ -196,7 +192,7 @@ fn packs_for(wanted: usize, packs: u32, bytes: usize) -> u32 {
 impl Store for IndexedDbStore {
     async fn head(&self, journal: JournalId) -> Result<Cursor, StoreError> {
         let key = journal_key(journal);
-        let found = self.ask(JOURNALS, |journals| Ok(vec![journals.get(&key)?])).await?;
+        let found = self.ask(JOURNALS, &|journals| Ok(vec![journals.get(&key)?])).await?;
         Ok(self.cursor(head_of(found.first().unwrap_or(&JsValue::UNDEFINED))?))
     }
 
@@ -215,26 +211,25 @@ impl Store for IndexedDbStore {
         drop(entries);
         let (key, value) = (journal_key(journal), object(&[("head", &to_f64(new).into())]));
         let asked = key.clone();
-        let ask = |transaction: &IdbTransaction| transaction.object_store(JOURNALS)?.get(&asked);
         let decide = move |transaction: &IdbTransaction, found: &JsValue| {
-            let head = match head_of(found) {
-                Ok(head) if head == at => head,
-                other => return Ok(other.map(Err)),
-            };
+            match head_of(found) {
+                Ok(head) if head == at => {}
+                other => return Ok(other.map(|_| false)),
+            }
             let store = transaction.object_store(PACKS)?;
             for pack in &packs {
                 // Added, not put: nothing that is there is ever written over.
                 store.add_with_key(&pack.value, &pack.key)?;
             }
             transaction.object_store(JOURNALS)?.put_with_key(&value, &key)?;
-            Ok(Ok(Ok(head)))
+            Ok(Ok(true))
         };
-        Ok(match self.write(&[JOURNALS, PACKS], durability, ask, decide).await? {
-            Ok(_) => {
+        Ok(match self.write(&[JOURNALS, PACKS], durability, &asked, Rc::new(decide)).await? {
+            None => {
                 self.inner.heads.tell(journal, new);
                 AppendOutcome::Done(self.cursor(new))
             }
-            Err(head) => AppendOutcome::Behind(self.cursor(head)),
+            Some(found) => AppendOutcome::Behind(self.cursor(head_of(&found)?)),
         })
     }
 
@@ -296,10 +291,12 @@ impl Store for IndexedDbStore {
                 }
             }
             let packs = self
-                .ask(PACKS, |packs| {
-                    let pack =
-                        |number: &u64| packs.get_all_with_key_and_limit(&range(journal, *number)?.into(), 1);
-                    asked.iter().map(pack).collect()
+                .ask(PACKS, &|packs| {
+                    let mut requests = Vec::with_capacity(asked.len());
+                    for number in &asked {
+                        requests.push(packs.get_all_with_key_and_limit(&range(journal, *number)?.into(), 1)?);
+                    }
+                    Ok(requests)
                 })
                 .await?;
             apart = u64::MAX;
@@ -371,7 +368,7 @@ impl Store for IndexedDbStore {
 
     async fn note(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let key = note_key(key);
-        let found = self.ask(NOTES, |notes| Ok(vec![notes.get(&key)?])).await?;
+        let found = self.ask(NOTES, &|notes| Ok(vec![notes.get(&key)?])).await?;
         note_of(found.first().unwrap_or(&JsValue::UNDEFINED))
     }
 
@@ -384,36 +381,39 @@ impl Store for IndexedDbStore {
         let key = note_key(key);
         let value = value.map(|value| Uint8Array::from(value.as_slice()));
         let asked = key.clone();
-        let ask = |transaction: &IdbTransaction| transaction.object_store(NOTES)?.get(&asked);
         let decide = move |transaction: &IdbTransaction, found: &JsValue| {
             match note_of(found) {
                 Ok(current) if current == expected => {}
-                other => return Ok(other.map(Err)),
+                other => return Ok(other.map(|_| false)),
             }
             let notes = transaction.object_store(NOTES)?;
             match &value {
                 Some(value) => notes.put_with_key(value, &key)?,
                 None => notes.delete(&key)?,
             };
-            Ok(Ok(Ok(())))
+            Ok(Ok(true))
         };
-        self.write(&[NOTES], Durability::Strict, ask, decide).await
+        Ok(match self.write(&[NOTES], Durability::Strict, &asked, Rc::new(decide)).await? {
+            None => Ok(()),
+            Some(found) => Err(note_of(&found)?),
+        })
     }
 
     async fn notes(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         let found = self
-            .ask(NOTES, |notes| {
+            .ask(NOTES, &|notes| {
                 let range = note_range(prefix)?;
                 Ok(vec![notes.get_all_keys_with_key(&range)?, notes.get_all_with_key(&range)?])
             })
             .await?;
         let [keys, notes] = found.as_slice() else { return Ok(Vec::new()) };
-        let pair = |(key, note): (JsValue, JsValue)| {
+        let (keys, notes) = (keys.unchecked_ref::<Array>(), notes.unchecked_ref::<Array>());
+        let mut pairs = Vec::new();
+        for (key, note) in keys.iter().zip(notes.iter()) {
             let key = String::from_utf8(Uint8Array::new(&key).to_vec());
             let key = key.map_err(|_| StoreError::Damaged("the key of a note is not text".to_owned()))?;
-            Ok((key, note_of(&note)?.unwrap_or_default()))
-        };
-        let (keys, notes) = (keys.unchecked_ref::<Array>(), notes.unchecked_ref::<Array>());
-        keys.iter().zip(notes.iter()).map(pair).collect()
+            pairs.push((key, note_of(&note)?.unwrap_or_default()));
+        }
+        Ok(pairs)
     }
 }

@@ -15,6 +15,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{IdbDatabase, IdbRequest, IdbTransaction};
 
 use super::failure::Failure;
+use crate::error::StoreError;
 use crate::platform::traits::Durability;
 use crate::platform::web::js::{call, object};
 use crate::platform::web::listener::Listener;
@@ -23,7 +24,7 @@ use crate::platform::web::listener::Listener;
 pub(super) async fn read(
     database: &IdbDatabase,
     stores: &[&str],
-    ask: impl FnOnce(&IdbTransaction) -> Result<Vec<IdbRequest>, JsValue>,
+    ask: &dyn Fn(&IdbTransaction) -> Result<Vec<IdbRequest>, JsValue>,
 ) -> Result<Vec<JsValue>, Failure> {
     let stores = names(stores);
     let transaction = database.transaction_with_str_sequence(&stores).map_err(|error| Failure::of(&error))?;
@@ -31,18 +32,25 @@ pub(super) async fn read(
     let requests = ask(&running.transaction).map_err(|error| Failure::of(&error))?;
     // Not committed by hand: Chromium 156 then says `complete` before large values have been loaded.
     running.complete().await?;
-    let results = requests.iter().map(IdbRequest::result).collect::<Result<_, _>>();
-    results.map_err(|error| Failure::of(&error))
+    let mut results = Vec::with_capacity(requests.len());
+    for request in &requests {
+        results.push(request.result().map_err(|error| Failure::of(&error))?);
+    }
+    Ok(results)
 }
 
-/// Makes one request, decides by its result what to write, and writes it: all or nothing.
-pub(super) async fn update<T: 'static>(
+/// Writes by what was found, if it is as expected: whether it was. An error takes back what was written.
+pub(super) type Decide = dyn Fn(&IdbTransaction, &JsValue) -> Result<Result<bool, StoreError>, JsValue>;
+
+/// Reads what is under `key` in the first of `stores`, decides by that what to write, and writes it: all or
+/// nothing. Nothing when it is written, else what was found.
+pub(super) async fn update(
     database: &IdbDatabase,
     stores: &[&str],
     durability: Durability,
-    ask: impl FnOnce(&IdbTransaction) -> Result<IdbRequest, JsValue>,
-    decide: impl FnOnce(&IdbTransaction, JsValue) -> Result<T, Failure> + 'static,
-) -> Result<T, Failure> {
+    key: &JsValue,
+    decide: Rc<Decide>,
+) -> Result<Option<JsValue>, Failure> {
     let durability = match durability {
         Durability::Strict => "strict",
         Durability::Relaxed => "relaxed",
@@ -52,7 +60,9 @@ pub(super) async fn update<T: 'static>(
     let arguments = [names(stores).into(), "readwrite".into(), options.into()];
     let transaction = call(database, "transaction", &arguments).map_err(|error| Failure::of(&error))?;
     let running = Rc::new(Running::new(transaction.unchecked_into()));
-    let request = ask(&running.transaction).map_err(|error| Failure::of(&error))?;
+    let first = stores.first().copied().unwrap_or_default();
+    let store = running.transaction.object_store(first);
+    let request = store.and_then(|store| store.get(key)).map_err(|error| Failure::of(&error))?;
 
     let decision = Rc::new(RefCell::new(None));
     let (deciding, decided) = (Rc::downgrade(&running), Rc::clone(&decision));
@@ -61,9 +71,11 @@ pub(super) async fn update<T: 'static>(
         let (Some(running), Some(decide)) = (deciding.upgrade(), decide.take()) else { return };
         let request: Option<IdbRequest> = event.target().map(JsCast::unchecked_into);
         let result = request.map_or(Ok(JsValue::UNDEFINED), |request| request.result());
-        let decision = result
-            .map_err(|error| Failure::of(&error))
-            .and_then(|result| decide(&running.transaction, result));
+        let decision = match result.and_then(|found| Ok((decide(&running.transaction, &found)?, found))) {
+            Ok((Ok(written), found)) => Ok((!written).then_some(found)),
+            Ok((Err(error), _)) => Err(Failure::Store(error)),
+            Err(error) => Err(Failure::of(&error)),
+        };
         let accepted = decision.is_ok();
         decided.replace(Some(decision));
         if accepted {
