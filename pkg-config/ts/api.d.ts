@@ -308,15 +308,24 @@ export declare class SyncNode extends EventTarget implements AsyncDisposable {
     /**
      * Syncs now, with these peers of the node or with all; how it went with each. A peer that is not reached
      * is a failure in the result. The node must be started.
+     *
+     * Of the tabs that share a store and a journal the one that dials does it for the others, or the next one
+     * if it dies meanwhile.
      */
     sync(options?: WaitOptions & {
         peers?: readonly string[];
     }): Promise<PeerSync[]>;
-    /** Dials this address from now on, while started. Resolves to whether it is new. */
+    /**
+     * Dials this address from now on, while started. Resolves to whether it is new. Whoever dials for this
+     * store and journal hears of it.
+     */
     addPeer(address: string, options?: WaitOptions): Promise<boolean>;
     /** No longer dials this address, and ends its connection. Resolves to whether it was there. */
     removePeer(address: string, options?: WaitOptions): Promise<boolean>;
-    /** The peers that are dialled, in the order in which they were added. */
+    /**
+     * The peers that are dialled, in the order in which they were added, as the node sees them that dials: this
+     * one, or the one of another tab that shares store and journal.
+     */
     peers(options?: WaitOptions): Promise<PeerInfo[]>;
     /** Takes connections from nodes of this page that dial `pipe:NAME`, until this one is closed. */
     listen(name: string, options?: WaitOptions): Promise<void>;

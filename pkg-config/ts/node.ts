@@ -5,8 +5,9 @@ import { SyncNodeEvent, type SyncNodeEventMap, type SyncReport } from "./events.
 import { type Entry, type Fact, FactIterator, type FactRecord, type FactsOptions, type Page } from "./facts.js";
 import type { DeviceId, EntryId, JournalId, Root, StoreId } from "./ids.js";
 import { type Instance, load } from "./load.js";
-import type { RawEvent, RawNode } from "./raw.js";
-import { aborted, TIMEOUT, type WaitOptions, within } from "./wait.js";
+import type { RawEvent, RawNode, RawSync } from "./raw.js";
+import { type Question, SILENCE, Tabs } from "./tabs.js";
+import { aborted, type Call, TIMEOUT, type WaitOptions, within } from "./wait.js";
 
 /** How a node stands. It can be used in all states but `closed` and `crashed`; it dials while `running`. */
 export type State = "stopped" | "starting" | "running" | "stopping" | "closed" | "crashed";
@@ -96,6 +97,10 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
   #closing: Promise<void> | undefined;
   #growth = 0;
   readonly #sleepers = new Set<() => void>();
+  /** The other nodes on this store and journal, where there may be any. */
+  readonly #tabs: Tabs | undefined;
+  /** Whether this node dials: of those that share a store and a journal one does. */
+  #dials = false;
 
   /**
    * A node on a new journal, or on the one with this genesis or name if the store has it.
@@ -128,7 +133,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
     let node: SyncNode | undefined;
     try {
       const raw = await within(making, what, rest(), instance);
-      node = new SyncNode(raw, instance);
+      node = new SyncNode(raw, instance, store);
       for (const peer of new Set([...(raw.hub ? [raw.hub] : []), ...(options.peers ?? [])])) {
         await node.addPeer(peer, rest());
       }
@@ -141,13 +146,14 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
     }
   }
 
-  private constructor(raw: RawNode, instance: Instance) {
+  private constructor(raw: RawNode, instance: Instance, store: string | undefined) {
     super();
     this.#raw = raw;
     this.#instance = instance;
     this.journal = raw.journal as JournalId;
     this.device = raw.device as DeviceId;
     instance.onCrash(this.#onCrash);
+    this.#tabs = store === undefined || store === "memory" ? undefined : this.#join(store);
     void this.#pump();
   }
 
@@ -185,6 +191,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
   async stop(options: WaitOptions = {}): Promise<void> {
     const ends = this.#state === "running" || this.#state === "starting";
     const stopped = this.#call("stopping", options, (raw) => raw.stop());
+    this.#tabs?.leave(NOT_STARTED);
     if (ends) this.#become("stopping");
     await stopped;
     if (this.#state === "stopping") {
@@ -206,6 +213,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
     if (this.#state === "crashed") return;
     this.#become("closed");
     this.#wake();
+    this.#tabs?.close();
     this.#instance.offCrash(this.#onCrash);
     // An instance that crashes now has closed it as well.
     await within(this.#raw.close(), "closing", {}, this.#instance).catch((error: unknown) => {
@@ -290,26 +298,54 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
   /**
    * Syncs now, with these peers of the node or with all; how it went with each. A peer that is not reached
    * is a failure in the result. The node must be started.
+   *
+   * Of the tabs that share a store and a journal the one that dials does it for the others, or the next one
+   * if it dies meanwhile.
    */
   async sync(options: WaitOptions & { peers?: readonly string[] } = {}): Promise<PeerSync[]> {
     const peers = options.peers && Array.from(options.peers, String);
-    const syncs = await this.#call("syncing", options, (raw) => raw.sync(peers));
+    const syncs = await this.#call("syncing", options, (raw, call) =>
+      raw.sync(peers).catch((error: PlainError) => {
+        if (error?.code !== "OTHER_TAB" || !this.#tabs) throw error;
+        return this.#syncElsewhere(raw, this.#tabs, peers, call);
+      }),
+    );
     return syncs.map(({ peer, report, error }) => ({ peer, report, error: toError(error) }) as PeerSync);
   }
 
-  /** Dials this address from now on, while started. Resolves to whether it is new. */
+  /**
+   * Dials this address from now on, while started. Resolves to whether it is new. Whoever dials for this
+   * store and journal hears of it.
+   */
   addPeer(address: string, options: WaitOptions = {}): Promise<boolean> {
-    return this.#call("adding the peer", options, (raw) => raw.addPeer(String(address)));
+    return this.#change(String(address), true, "adding the peer", options);
   }
 
   /** No longer dials this address, and ends its connection. Resolves to whether it was there. */
   removePeer(address: string, options: WaitOptions = {}): Promise<boolean> {
-    return this.#call("removing the peer", options, (raw) => raw.removePeer(String(address)));
+    return this.#change(String(address), false, "removing the peer", options);
   }
 
-  /** The peers that are dialled, in the order in which they were added. */
+  #change(address: string, added: boolean, what: string, options: WaitOptions): Promise<boolean> {
+    return this.#call(what, options, async (raw) => {
+      const changed = await (added ? raw.addPeer(address) : raw.removePeer(address));
+      this.#tabs?.change(address, added);
+      return changed;
+    });
+  }
+
+  /**
+   * The peers that are dialled, in the order in which they were added, as the node sees them that dials: this
+   * one, or the one of another tab that shares store and journal.
+   */
   async peers(options: WaitOptions = {}): Promise<PeerInfo[]> {
-    const peers = await this.#call("asking", options, (raw) => raw.peers());
+    const peers = await this.#call("asking", options, async (raw, call) => {
+      const tabs = this.#tabs;
+      if (!tabs || (await raw.status()).dials !== "other") return raw.peers();
+      const answer = within(tabs.ask({ what: "peers" }, call), "asking", { timeout: ELSEWHERE }, undefined, call);
+      // A tab that does not answer, or not yet: its peers are known, if not how they are.
+      return answer.catch(() => raw.peers());
+    });
     return peers.map((peer) => ({ ...peer, error: toError(peer.error) }) as PeerInfo);
   }
 
@@ -323,12 +359,72 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
     return this.#call("asking", options, (raw) => raw.persist());
   }
 
+  /** Takes part in what the tabs that share the store tell each other. */
+  #join(store: string): Tabs | undefined {
+    return Tabs.join(store, {
+      journal: this.journal,
+      heard: (event) => {
+        if (!this.#dials && (this.#state === "starting" || this.#state === "running")) this.#tell(event);
+      },
+      changed: (address, added) => {
+        // It may be of a kind that is not dialled here.
+        void (added ? this.#raw.addPeer(address) : this.#raw.removePeer(address)).catch(() => {});
+      },
+      asked: (question) => this.#answer(question),
+    });
+  }
+
+  /** What another tab asks of the one that dials. */
+  async #answer(question: Question): Promise<unknown> {
+    const raw = this.#raw;
+    if ((await raw.status()).dials !== "this") return SILENCE;
+    if (question.what === "peers") return raw.peers();
+    // What the other tab has appended reaches this one by the store.
+    await this.#reaches(raw, question.number);
+    const outcome = await raw.sync(question.peers ?? undefined).then(
+      (syncs) => ({ syncs }),
+      (error: unknown) => ({ error }),
+    );
+    const { dials, number } = await raw.status();
+    // Stopped meanwhile: whoever dials now is asked again.
+    if (dials !== "this") return SILENCE;
+    if ("error" in outcome) throw outcome.error;
+    return { ...outcome, number };
+  }
+
+  async #syncElsewhere(raw: RawNode, tabs: Tabs, peers: readonly string[] | undefined, call: Call): Promise<RawSync[]> {
+    const { number } = await raw.status();
+    const synced = await tabs.ask({ what: "sync", number, peers: peers ?? null }, call);
+    await this.#reaches(raw, synced.number);
+    return synced.syncs;
+  }
+
+  /** Resolves when the journal here is as long as that, or after a while. */
+  async #reaches(raw: RawNode, number: number): Promise<void> {
+    const ended = new AbortController();
+    const timer = setTimeout(() => ended.abort(), FOLLOWED);
+    try {
+      while (!ended.signal.aborted) {
+        const seen = this.#growth;
+        if ((await raw.status()).number >= number) return;
+        await this.#grows(seen, ended.signal, undefined);
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   /** Calls the wasm, unless that is over, and waits no longer than asked for. */
-  async #call<T>(what: string, options: WaitOptions, call: (raw: RawNode) => Promise<T>): Promise<T> {
+  async #call<T>(
+    what: string,
+    options: WaitOptions,
+    call: (raw: RawNode, call: Call) => Promise<T>,
+  ): Promise<T> {
     if (options.signal?.aborted) throw aborted(options.signal);
     if (this.#instance.crash) throw this.#instance.crash;
     if (this.#state === "closed") throw new IsorootError("CLOSED", "the node is closed");
-    return within(call(this.#raw), what, options, this.#instance);
+    const waiting: Call = { gone: false };
+    return within(call(this.#raw, waiting), what, options, this.#instance, waiting);
   }
 
   #become(state: State): void {
@@ -337,6 +433,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
 
   readonly #onCrash = (error: IsorootError): void => {
     this.#become("crashed");
+    this.#tabs?.close();
     this.#wake();
     // From a stack of its own: this one ends in the wreck.
     queueMicrotask(() => this.dispatchEvent(new SyncNodeEvent("crashed", { error })));
@@ -345,14 +442,28 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
   /** Fetches events in batches, and calls the listeners from here, where no wasm is on the stack. */
   async #pump(): Promise<void> {
     try {
-      while (true) for (const event of await this.#raw.events()) this.#tell(event);
+      while (true) for (const event of await this.#raw.events()) this.#happened(event);
     } catch {
       // Closed.
     }
   }
 
+  #happened(event: RawEvent): void {
+    if (event.type === "started" || event.type === "stopped") {
+      // The wasm tells when it dials, which of the tabs that share a store one does.
+      this.#dials = event.type === "started";
+      if (this.#dials && this.#tabs) {
+        // Asked, it knows that it dials.
+        void this.#raw.status().then(() => this.#tabs?.lead(), () => {});
+      }
+      return;
+    }
+    this.#tabs?.tell(event);
+    this.#tell(event);
+  }
+
   #tell({ type, detail }: RawEvent): void {
-    if (this.#state === "closed" || type === "started" || type === "stopped") return;
+    if (this.#state === "closed") return;
     if (type === "grew" || type === "lagged") this.#wake();
     const error = detail?.["error"];
     const told = error ? { ...detail, error: fromPlain(error) } : detail;
@@ -362,6 +473,20 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
 
 /** Entries of one page. */
 const PAGE = 256;
+
+/** How long another tab may take to say how its peers are, in milliseconds. */
+const ELSEWHERE = 2_000;
+
+/** How long what one tab has appended may take to reach another, in milliseconds. */
+const FOLLOWED = 10_000;
+
+/** What the wasm says of a sync in a node that is not started. */
+const NOT_STARTED: PlainError = {
+  code: "NOT_STARTED",
+  message: "the sync service is not started",
+  fault: "caller",
+  retryable: false,
+};
 
 /** The same as a genuine array, which runs no code of the caller's when it is read. */
 function list<T>(given: readonly T[]): T[] {

@@ -17,6 +17,14 @@ export const TIMEOUT = 30_000;
 /** The longest delay that `setTimeout` takes. */
 const LONGEST = 0x7fff_ffff;
 
+/** A call that somebody waits for. @internal */
+export interface Call {
+  /** Nobody does any more: what was not begun need not be. The wasm reads it. */
+  gone: boolean;
+  /** What to do when that comes to be. */
+  ended?: () => void;
+}
+
 /** Why a wait is over before it begins. @internal */
 export function aborted(signal: AbortSignal): IsorootError {
   return new IsorootError("ABORTED", "the call was aborted", { cause: signal.reason });
@@ -31,6 +39,7 @@ export function within<T>(
   what: string,
   { signal, timeout = TIMEOUT }: WaitOptions,
   instance?: Instance,
+  call?: Call,
 ): Promise<T> {
   if (!(timeout > 0)) throw new IsorootError("INVALID_TIMEOUT", "a time limit is above 0 milliseconds");
   return new Promise((resolve, reject) => {
@@ -40,7 +49,13 @@ export function within<T>(
       instance?.offCrash(onCrash);
       finish();
     };
-    const fail = (error: unknown) => settle(() => reject(error));
+    const fail = (error: unknown) => {
+      if (call) {
+        call.gone = true;
+        call.ended?.();
+      }
+      settle(() => reject(error));
+    };
     const onAbort = () => fail(aborted(signal as AbortSignal));
     const onCrash = (error: IsorootError) => fail(error);
     const expired = () =>
