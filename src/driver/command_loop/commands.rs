@@ -24,6 +24,8 @@ impl<P: Platform> CommandLoop<P> {
                 let ticket = self.ticket(Waiting::Open(reply));
                 self.machine.handle(Input::Open { ticket, journal }, now);
             }
+            // Whoever asked has given up before it was taken: then it does not happen.
+            Command::Append { reply, .. } if reply.is_canceled() => {}
             Command::Append { journal, drafts, reply } => {
                 let device = self.machine.device();
                 if let Some(draft) = drafts.iter().find(|draft| draft.author() != device) {
