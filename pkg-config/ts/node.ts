@@ -3,6 +3,7 @@
 import { fromPlain, IsorootError, type PlainError } from "./errors.js";
 import { SyncNodeEvent, type SyncNodeEventMap, type SyncReport } from "./events.js";
 import { type Entry, type Fact, FactIterator, type FactRecord, type FactsOptions, type Page } from "./facts.js";
+import { type Identity, seedOf } from "./identity.js";
 import type { DeviceId, EntryId, JournalId, Root, StoreId } from "./ids.js";
 import { type Instance, load } from "./load.js";
 import type { RawEvent, RawNode, RawSync } from "./raw.js";
@@ -19,10 +20,20 @@ export interface NodeOptions extends WaitOptions {
    * by tabs, workers and journals of an origin.
    */
   store?: string;
-  /** Addresses to dial once started, such as `wss://hub.example/sync`, or `pipe:NAME` within the page. */
+  /**
+   * Addresses to dial once started, such as `wss://hub.example/sync`, or `pipe:NAME` within the page. Unlike
+   * those of `addPeer` they are not kept in the store: give them each time.
+   */
   peers?: readonly string[];
   /** Whether to dial `ws://` beyond this machine, where nothing that passes is secret or safe from change. */
   allowPlain?: boolean;
+  /**
+   * The device's key, as an identity or its 32 secret bytes, if the store is not to hold it. By default a new
+   * store makes one and keeps it. A store that was opened with an identity needs it each time: another is
+   * refused with `OTHER_DEVICE`, none with `KEY_NEEDED`. Two stores with one key are two devices in one's
+   * clothes: their entries fork, which harms nobody and shows.
+   */
+  identity?: Identity | Uint8Array;
 }
 
 /** Which journal to make. Without a genesis or name it is a new one. */
@@ -107,36 +118,41 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
    */
   static create(options: CreateOptions = {}): Promise<SyncNode> {
     const { genesis, name } = options;
-    return SyncNode.#begin(options, "making the journal", ({ exports }, store) =>
-      exports.Node.create(store, options.allowPlain ?? false, genesis, name),
+    return SyncNode.#begin(options, "making the journal", ({ exports }, store, seed) =>
+      exports.Node.create(store, options.allowPlain ?? false, seed, genesis, name),
     );
   }
 
   /** A node on a journal that somebody else made, or that the store has. */
   static open(options: OpenOptions): Promise<SyncNode> {
-    return SyncNode.#begin(options, "opening the journal", ({ exports }, store) =>
-      exports.Node.open(store, options.allowPlain ?? false, String(options.journal)),
+    return SyncNode.#begin(options, "opening the journal", ({ exports }, store, seed) =>
+      exports.Node.open(store, options.allowPlain ?? false, seed, String(options.journal)),
     );
   }
 
   static async #begin(
     options: NodeOptions,
     what: string,
-    make: (instance: Instance, store: string | undefined) => Promise<RawNode>,
+    make: (instance: Instance, store: string | undefined, seed: Uint8Array | undefined) => Promise<RawNode>,
   ): Promise<SyncNode> {
     const { signal, store } = options;
     if (signal?.aborted) throw aborted(signal);
     const end = Date.now() + (options.timeout ?? TIMEOUT);
     const rest = (): WaitOptions => ({ ...(signal && { signal }), timeout: Math.max(1, end - Date.now()) });
-    const instance = await within(load(), "loading Isoroot", rest());
-    const making = make(instance, store === "memory" ? undefined : store);
+    const seed = seedOf(options.identity);
+    const instance = await within(load(), "loading Isoroot", rest()).catch((error: unknown) => {
+      seed?.fill(0);
+      throw error;
+    });
+    const making = make(instance, store === "memory" ? undefined : store, seed);
+    seed?.fill(0);
     let node: SyncNode | undefined;
     try {
       const raw = await within(making, what, rest(), instance);
       node = new SyncNode(raw, instance, store);
-      for (const peer of new Set([...(raw.hub ? [raw.hub] : []), ...(options.peers ?? [])])) {
-        await node.addPeer(peer, rest());
-      }
+      await node.#call("reading the peers", rest(), (raw) => raw.dialKeptPeers());
+      if (raw.hub) await node.addPeer(raw.hub, rest());
+      for (const peer of options.peers ?? []) await node.#change(String(peer), true, false, rest());
       return node;
     } catch (error) {
       // Nobody will ever hold it: it must not go on in the dark.
@@ -225,17 +241,26 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
     return this.close();
   }
 
-  /** Appends one fact, or several as one entry: all or none. Resolves when it is durable here. */
+  /**
+   * Appends one fact, or several as one entry: all or none. Resolves when it is durable here.
+   *
+   * If the signal is aborted before this has returned to the event loop, nothing is appended. Later, and if
+   * the time runs out, it may have been, or may yet be: look before you append it again.
+   */
   append(facts: Fact | readonly Fact[], options: WaitOptions = {}): Promise<Appended> {
-    return this.#call("appending", options, (raw) => raw.append(Array.isArray(facts) ? list(facts) : [facts as Fact]));
+    return this.#call("appending", options, (raw, call) =>
+      raw.append(Array.isArray(facts) ? list(facts) : [facts as Fact], call),
+    );
   }
 
   /**
    * Appends an entry for each array of facts, in this order, each whole or not at all. Much faster than one
-   * by one.
+   * by one. Aborting is as with `append`, for all of them.
    */
   appendAll(entries: readonly (readonly Fact[])[], options: WaitOptions = {}): Promise<Appended[]> {
-    return this.#call("appending", options, (raw) => raw.appendAll(list(entries).map((facts) => list(facts))));
+    return this.#call("appending", options, (raw, call) =>
+      raw.appendAll(list(entries).map((facts) => list(facts)), call),
+    );
   }
 
   /**
@@ -300,7 +325,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
    * is a failure in the result. The node must be started.
    *
    * Of the tabs that share a store and a journal the one that dials does it for the others, or the next one
-   * if it dies meanwhile.
+   * if it dies meanwhile. Aborting ends the wait: the sync itself goes on.
    */
   async sync(options: WaitOptions & { peers?: readonly string[] } = {}): Promise<PeerSync[]> {
     const peers = options.peers && Array.from(options.peers, String);
@@ -314,22 +339,27 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
   }
 
   /**
-   * Dials this address from now on, while started. Resolves to whether it is new. Whoever dials for this
-   * store and journal hears of it.
+   * Dials this address from now on, while started. Resolves to whether it is new. The store keeps it for this
+   * journal, so it is dialled after a reload as well; the other tabs that share both hear of it. A `pipe:` is
+   * of this page alone, and neither kept nor told.
    */
   addPeer(address: string, options: WaitOptions = {}): Promise<boolean> {
-    return this.#change(String(address), true, "adding the peer", options);
+    return this.#change(String(address), true, true, options);
   }
 
-  /** No longer dials this address, and ends its connection. Resolves to whether it was there. */
+  /**
+   * No longer dials this address, and ends its connection; the store forgets it. Resolves to whether it was
+   * there.
+   */
   removePeer(address: string, options: WaitOptions = {}): Promise<boolean> {
-    return this.#change(String(address), false, "removing the peer", options);
+    return this.#change(String(address), false, true, options);
   }
 
-  #change(address: string, added: boolean, what: string, options: WaitOptions): Promise<boolean> {
-    return this.#call(what, options, async (raw) => {
-      const changed = await (added ? raw.addPeer(address) : raw.removePeer(address));
-      this.#tabs?.change(address, added);
+  #change(address: string, added: boolean, keep: boolean, options: WaitOptions): Promise<boolean> {
+    const ours = address.startsWith("pipe:");
+    return this.#call("changing the peers", options, async (raw) => {
+      const changed = await (added ? raw.addPeer(address, keep && !ours) : raw.removePeer(address, !ours));
+      if (!ours) this.#tabs?.change(address, added);
       return changed;
     });
   }
@@ -349,7 +379,10 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
     return peers.map((peer) => ({ ...peer, error: toError(peer.error) }) as PeerInfo);
   }
 
-  /** Takes connections from nodes of this page that dial `pipe:NAME`, until this one is closed. */
+  /**
+   * Takes connections from nodes of this page that dial `pipe:NAME`, until this one is closed. Connections
+   * come in while it is started. A name that is in use fails with `ADDRESS`.
+   */
   listen(name: string, options: WaitOptions = {}): Promise<void> {
     return this.#call("listening", options, (raw) => raw.listen(String(name)));
   }
@@ -368,7 +401,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
       },
       changed: (address, added) => {
         // It may be of a kind that is not dialled here.
-        void (added ? this.#raw.addPeer(address) : this.#raw.removePeer(address)).catch(() => {});
+        void (added ? this.#raw.addPeer(address, false) : this.#raw.removePeer(address, false)).catch(() => {});
       },
       asked: (question) => this.#answer(question),
     });

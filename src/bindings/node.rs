@@ -12,20 +12,24 @@ use js_sys::{Array, Promise, Uint8Array};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::{future_to_promise, spawn_local};
+use zeroize::Zeroize;
 
 use crate::bindings::dialling::{Dialling, Dials};
 use crate::bindings::error::CallError;
 use crate::bindings::object::{number, object, text, whole};
 use crate::bindings::store::PageStore;
 use crate::bindings::{events, facts, link};
+use crate::crypto::sign::DeviceKey;
 use crate::driver::error::NodeError;
 use crate::driver::node::SyncNode;
+use crate::driver::service::SyncService;
 use crate::fact::genesis::Genesis;
 use crate::ids::{JournalId, StoreId};
 use crate::platform::memory::{MemoryStore, PipeNetwork};
 use crate::platform::send::BoxFuture;
 use crate::platform::traits::{DynTransport, Entropy};
 use crate::platform::web::{IndexedDbStore, WebEntropy, WebPlatform, WebSocketTransport};
+use crate::service::config::Config;
 use crate::service::event::Event;
 
 /// Events of one batch.
@@ -34,6 +38,21 @@ const BATCH: u32 = 256;
 thread_local! {
     /// Names under which the nodes of this page reach each other as `pipe:NAME`.
     static PIPES: PipeNetwork = PipeNetwork::new();
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// A call of the facade's, which somebody waits for or no longer does.
+    pub type Call;
+    #[wasm_bindgen(method, getter, structural)]
+    fn gone(this: &Call) -> bool;
+}
+
+impl Call {
+    fn waits(&self) -> Result<(), CallError> {
+        // Nobody hears it.
+        if self.gone() { Err(CallError::CLOSED) } else { Ok(()) }
+    }
 }
 
 /// A node. After `close` every call fails with `CLOSED`.
@@ -77,12 +96,15 @@ impl Node {
     /// kept in memory without a name, else in IndexedDB.
     ///
     /// `plain` allows `ws://` beyond this machine.
+    /// `identity` is the 32-byte seed of the device's key if the store is not to keep one.
     pub fn create(
         store: Option<String>,
         plain: bool,
+        identity: Option<Uint8Array>,
         genesis: Option<Uint8Array>,
         name: Option<String>,
     ) -> Promise {
+        let identity = key(identity);
         let genesis = genesis.map(|genesis| genesis.to_vec());
         future_to_promise(async move {
             let genesis = match (genesis, name) {
@@ -94,15 +116,21 @@ impl Node {
                     Genesis::open(nonce)
                 }
             };
-            Ok(begin(store, plain, Beginning::Genesis(genesis), None).await?.into())
+            Ok(begin(store, plain, identity, Beginning::Genesis(genesis), None).await?.into())
         })
     }
 
     /// A node on the journal that a link or id names.
-    pub fn open(store: Option<String>, plain: bool, journal: String) -> Promise {
+    pub fn open(
+        store: Option<String>,
+        plain: bool,
+        identity: Option<Uint8Array>,
+        journal: String,
+    ) -> Promise {
+        let identity = key(identity);
         future_to_promise(async move {
             let link = link::journal(&journal)?;
-            Ok(begin(store, plain, Beginning::Joined(link.journal), link.hub).await?.into())
+            Ok(begin(store, plain, identity, Beginning::Joined(link.journal), link.hub).await?.into())
         })
     }
 
@@ -146,16 +174,34 @@ impl Node {
         self.call(async |open| Ok(JsValue::from_bool(open.node.is_running().await?)))
     }
 
-    /// Dials this address from now on. Resolves to whether it is new.
+    /// Dials this address from now on; `keep` has the store remember it. Resolves to whether it is new.
     #[wasm_bindgen(js_name = addPeer)]
-    pub fn add_peer(&self, address: String) -> Promise {
-        self.call(async move |open| Ok(JsValue::from_bool(open.node.add_peer(&address).await?)))
+    pub fn add_peer(&self, address: String, keep: bool) -> Promise {
+        self.call(async move |open| {
+            let new = match keep {
+                true => open.node.keep_peer(&address, None).await?,
+                false => open.node.add_peer(&address).await?,
+            };
+            Ok(JsValue::from_bool(new))
+        })
     }
 
-    /// No longer dials it. Resolves to whether it was there.
+    /// No longer dials it; `forget` has the store forget it. Resolves to whether it was there.
     #[wasm_bindgen(js_name = removePeer)]
-    pub fn remove_peer(&self, address: String) -> Promise {
-        self.call(async move |open| Ok(JsValue::from_bool(open.node.remove_peer(&address).await?)))
+    pub fn remove_peer(&self, address: String, forget: bool) -> Promise {
+        self.call(async move |open| {
+            let there = match forget {
+                true => open.node.forget_peer(&address).await?,
+                false => open.node.remove_peer(&address).await?,
+            };
+            Ok(JsValue::from_bool(there))
+        })
+    }
+
+    /// Dials the peers that the store remembers.
+    #[wasm_bindgen(js_name = dialKeptPeers)]
+    pub fn dial_kept_peers(&self) -> Promise {
+        self.call(async |open| Ok(JsValue::from_f64(open.node.dial_kept_peers().await?.len() as f64)))
     }
 
     /// The peers, in the order in which they were added.
@@ -179,21 +225,23 @@ impl Node {
         })
     }
 
-    /// Appends an array of facts as one entry.
-    pub fn append(&self, given: &Array) -> Promise {
+    /// Appends an array of facts as one entry, unless the call is gone before it has begun.
+    pub fn append(&self, given: &Array, call: Call) -> Promise {
         let drafted = self.opened().and_then(|open| facts::draft(open.node.device(), given));
         self.call(async move |open| {
+            call.waits()?;
             let appended = open.node.append_all(vec![drafted?]).await?;
             let entry = appended.first().ok_or(NodeError::Closed)?;
             Ok(object(&[("id", text(entry.id)), ("number", number(entry.number))]))
         })
     }
 
-    /// Appends an entry for each array of facts.
+    /// Appends an entry for each array of facts, unless the call is gone before it has begun.
     #[wasm_bindgen(js_name = appendAll)]
-    pub fn append_all(&self, given: &Array) -> Promise {
+    pub fn append_all(&self, given: &Array, call: Call) -> Promise {
         let drafted = self.opened().and_then(|open| facts::drafts(open.node.device(), given));
         self.call(async move |open| {
+            call.waits()?;
             let appended = open.node.append_all(drafted?).await?;
             let entry = |entry: &crate::driver::node::Appended| {
                 object(&[("id", text(entry.id)), ("number", number(entry.number))])
@@ -311,10 +359,22 @@ fn unless_closed(
     })
 }
 
+/// The device's key from its seed, whose length the facade has seen to.
+fn key(identity: Option<Uint8Array>) -> Option<DeviceKey> {
+    identity.map(|identity| {
+        let mut seed = [0; 32];
+        identity.copy_to(&mut seed);
+        let key = DeviceKey::from_seed(seed);
+        seed.zeroize();
+        key
+    })
+}
+
 /// Opens the store and the journal in it.
 async fn begin(
     store: Option<String>,
     plain: bool,
+    identity: Option<DeviceKey>,
     beginning: Beginning,
     hub: Option<String>,
 ) -> Result<Node, CallError> {
@@ -326,7 +386,7 @@ async fn begin(
         }
         Some(name) => PageStore::IndexedDb(IndexedDbStore::open(name).await?),
     };
-    let node = begin_on(kept, plain, beginning).await?;
+    let node = begin_on(kept, plain, identity, beginning).await?;
     let (closing, closed) = async_channel::bounded(1);
     let lock = store.map(|store| format!("{store}/{}", node.journal()));
     Ok(Node {
@@ -344,14 +404,20 @@ async fn begin(
     })
 }
 
-async fn begin_on(store: PageStore, plain: bool, beginning: Beginning) -> Result<SyncNode, NodeError> {
+async fn begin_on(
+    store: PageStore,
+    plain: bool,
+    identity: Option<DeviceKey>,
+    beginning: Beginning,
+) -> Result<SyncNode, NodeError> {
     let pipes = PIPES.with(PipeNetwork::transport);
     let sockets = WebSocketTransport::new().allow_plain(plain);
     #[expect(clippy::arc_with_non_send_sync, reason = "threads share it natively, where there are any")]
     let transports: Vec<Arc<dyn DynTransport>> = vec![Arc::new(sockets), Arc::new(pipes)];
     let platform = WebPlatform::new(store, transports);
+    let service = SyncService::of_device(platform, Config::default(), identity).await?;
     match beginning {
-        Beginning::Genesis(genesis) => SyncNode::create(platform, &genesis).await,
-        Beginning::Joined(journal) => SyncNode::open(platform, journal).await,
+        Beginning::Genesis(genesis) => service.create(&genesis).await,
+        Beginning::Joined(journal) => service.open(journal).await,
     }
 }
