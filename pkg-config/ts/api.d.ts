@@ -52,7 +52,24 @@ export declare function authorityId(id: string | Uint8Array): AuthorityId;
 /** An entry's id, from hex or its 32 bytes. */
 export declare function entryId(id: string | Uint8Array): EntryId;
 
-/** How long to wait. */
+/**
+ * The secret key of a device. Whoever has it is that device. It is never printed: not by `console.log`, not
+ * as JSON, not in an error.
+ */
+export declare class Identity {
+    #private;
+    /** The identity of 32 secret, uniformly random bytes: the seed of an Ed25519 key. They are copied. */
+    constructor(seed: Uint8Array);
+    /** A new one, from the random bytes of the system. */
+    static generate(): Identity;
+    /** A copy of the secret bytes, to keep them where nobody else gets at them. */
+    exposeSeed(): Uint8Array;
+}
+
+/**
+ * How long to wait. What ends is the wait: what was asked for goes on, and may still happen. Only an `append`
+ * that had not begun is taken back.
+ */
 export interface WaitOptions {
     /** Gives up with `ABORTED`, whose cause is the signal's reason. */
     signal?: AbortSignal;
@@ -191,10 +208,20 @@ export interface NodeOptions extends WaitOptions {
      * by tabs, workers and journals of an origin.
      */
     store?: string;
-    /** Addresses to dial once started, such as `wss://hub.example/sync`, or `pipe:NAME` within the page. */
+    /**
+     * Addresses to dial once started, such as `wss://hub.example/sync`, or `pipe:NAME` within the page. Unlike
+     * those of `addPeer` they are not kept in the store: give them each time.
+     */
     peers?: readonly string[];
     /** Whether to dial `ws://` beyond this machine, where nothing that passes is secret or safe from change. */
     allowPlain?: boolean;
+    /**
+     * The device's key, as an identity or its 32 secret bytes, if the store is not to hold it. By default a new
+     * store makes one and keeps it. A store that was opened with an identity needs it each time: another is
+     * refused with `OTHER_DEVICE`, none with `KEY_NEEDED`. Two stores with one key are two devices in one's
+     * clothes: their entries fork, which harms nobody and shows.
+     */
+    identity?: Identity | Uint8Array;
 }
 /** Which journal to make. Without a genesis or name it is a new one. */
 export interface CreateOptions extends NodeOptions {
@@ -287,11 +314,16 @@ export declare class SyncNode extends EventTarget implements AsyncDisposable {
      */
     close(): Promise<void>;
     [Symbol.asyncDispose](): Promise<void>;
-    /** Appends one fact, or several as one entry: all or none. Resolves when it is durable here. */
+    /**
+     * Appends one fact, or several as one entry: all or none. Resolves when it is durable here.
+     *
+     * If the signal is aborted before this has returned to the event loop, nothing is appended. Later, and if
+     * the time runs out, it may have been, or may yet be: look before you append it again.
+     */
     append(facts: Fact | readonly Fact[], options?: WaitOptions): Promise<Appended>;
     /**
      * Appends an entry for each array of facts, in this order, each whole or not at all. Much faster than one
-     * by one.
+     * by one. Aborting is as with `append`, for all of them.
      */
     appendAll(entries: readonly (readonly Fact[])[], options?: WaitOptions): Promise<Appended[]>;
     /**
@@ -308,17 +340,33 @@ export declare class SyncNode extends EventTarget implements AsyncDisposable {
     /**
      * Syncs now, with these peers of the node or with all; how it went with each. A peer that is not reached
      * is a failure in the result. The node must be started.
+     *
+     * Of the tabs that share a store and a journal the one that dials does it for the others, or the next one
+     * if it dies meanwhile. Aborting ends the wait: the sync itself goes on.
      */
     sync(options?: WaitOptions & {
         peers?: readonly string[];
     }): Promise<PeerSync[]>;
-    /** Dials this address from now on, while started. Resolves to whether it is new. */
+    /**
+     * Dials this address from now on, while started. Resolves to whether it is new. The store keeps it for this
+     * journal, so it is dialled after a reload as well; the other tabs that share both hear of it. A `pipe:` is
+     * of this page alone, and neither kept nor told.
+     */
     addPeer(address: string, options?: WaitOptions): Promise<boolean>;
-    /** No longer dials this address, and ends its connection. Resolves to whether it was there. */
+    /**
+     * No longer dials this address, and ends its connection; the store forgets it. Resolves to whether it was
+     * there.
+     */
     removePeer(address: string, options?: WaitOptions): Promise<boolean>;
-    /** The peers that are dialled, in the order in which they were added. */
+    /**
+     * The peers that are dialled, in the order in which they were added, as the node sees them that dials: this
+     * one, or the one of another tab that shares store and journal.
+     */
     peers(options?: WaitOptions): Promise<PeerInfo[]>;
-    /** Takes connections from nodes of this page that dial `pipe:NAME`, until this one is closed. */
+    /**
+     * Takes connections from nodes of this page that dial `pipe:NAME`, until this one is closed. Connections
+     * come in while it is started. A name that is in use fails with `ADDRESS`.
+     */
     listen(name: string, options?: WaitOptions): Promise<void>;
     /** Asks the browser not to delete what the origin stores when room gets scarce; whether it agrees. */
     persist(options?: WaitOptions): Promise<boolean>;

@@ -3,6 +3,7 @@
 export { IsorootError, type Fault } from "./errors.js";
 export { SyncNodeEvent, type SyncNodeEventMap, type SyncReport } from "./events.js";
 export type { Entry, Fact, FactRecord, FactsOptions, FactValue } from "./facts.js";
+export { Identity } from "./identity.js";
 export {
   authorityId,
   bytes,

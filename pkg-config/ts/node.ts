@@ -3,10 +3,12 @@
 import { fromPlain, IsorootError, type PlainError } from "./errors.js";
 import { SyncNodeEvent, type SyncNodeEventMap, type SyncReport } from "./events.js";
 import { type Entry, type Fact, FactIterator, type FactRecord, type FactsOptions, type Page } from "./facts.js";
+import { type Identity, seedOf } from "./identity.js";
 import type { DeviceId, EntryId, JournalId, Root, StoreId } from "./ids.js";
 import { type Instance, load } from "./load.js";
-import type { RawEvent, RawNode } from "./raw.js";
-import { aborted, TIMEOUT, type WaitOptions, within } from "./wait.js";
+import type { RawEvent, RawNode, RawSync } from "./raw.js";
+import { type Question, SILENCE, Tabs } from "./tabs.js";
+import { aborted, type Call, TIMEOUT, type WaitOptions, within } from "./wait.js";
 
 /** How a node stands. It can be used in all states but `closed` and `crashed`; it dials while `running`. */
 export type State = "stopped" | "starting" | "running" | "stopping" | "closed" | "crashed";
@@ -18,10 +20,20 @@ export interface NodeOptions extends WaitOptions {
    * by tabs, workers and journals of an origin.
    */
   store?: string;
-  /** Addresses to dial once started, such as `wss://hub.example/sync`, or `pipe:NAME` within the page. */
+  /**
+   * Addresses to dial once started, such as `wss://hub.example/sync`, or `pipe:NAME` within the page. Unlike
+   * those of `addPeer` they are not kept in the store: give them each time.
+   */
   peers?: readonly string[];
   /** Whether to dial `ws://` beyond this machine, where nothing that passes is secret or safe from change. */
   allowPlain?: boolean;
+  /**
+   * The device's key, as an identity or its 32 secret bytes, if the store is not to hold it. By default a new
+   * store makes one and keeps it. A store that was opened with an identity needs it each time: another is
+   * refused with `OTHER_DEVICE`, none with `KEY_NEEDED`. Two stores with one key are two devices in one's
+   * clothes: their entries fork, which harms nobody and shows.
+   */
+  identity?: Identity | Uint8Array;
 }
 
 /** Which journal to make. Without a genesis or name it is a new one. */
@@ -96,42 +108,51 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
   #closing: Promise<void> | undefined;
   #growth = 0;
   readonly #sleepers = new Set<() => void>();
+  /** The other nodes on this store and journal, where there may be any. */
+  readonly #tabs: Tabs | undefined;
+  /** Whether this node dials: of those that share a store and a journal one does. */
+  #dials = false;
 
   /**
    * A node on a new journal, or on the one with this genesis or name if the store has it.
    */
   static create(options: CreateOptions = {}): Promise<SyncNode> {
     const { genesis, name } = options;
-    return SyncNode.#begin(options, "making the journal", ({ exports }, store) =>
-      exports.Node.create(store, options.allowPlain ?? false, genesis, name),
+    return SyncNode.#begin(options, "making the journal", ({ exports }, store, seed) =>
+      exports.Node.create(store, options.allowPlain ?? false, seed, genesis, name),
     );
   }
 
   /** A node on a journal that somebody else made, or that the store has. */
   static open(options: OpenOptions): Promise<SyncNode> {
-    return SyncNode.#begin(options, "opening the journal", ({ exports }, store) =>
-      exports.Node.open(store, options.allowPlain ?? false, String(options.journal)),
+    return SyncNode.#begin(options, "opening the journal", ({ exports }, store, seed) =>
+      exports.Node.open(store, options.allowPlain ?? false, seed, String(options.journal)),
     );
   }
 
   static async #begin(
     options: NodeOptions,
     what: string,
-    make: (instance: Instance, store: string | undefined) => Promise<RawNode>,
+    make: (instance: Instance, store: string | undefined, seed: Uint8Array | undefined) => Promise<RawNode>,
   ): Promise<SyncNode> {
     const { signal, store } = options;
     if (signal?.aborted) throw aborted(signal);
     const end = Date.now() + (options.timeout ?? TIMEOUT);
     const rest = (): WaitOptions => ({ ...(signal && { signal }), timeout: Math.max(1, end - Date.now()) });
-    const instance = await within(load(), "loading Isoroot", rest());
-    const making = make(instance, store === "memory" ? undefined : store);
+    const seed = seedOf(options.identity);
+    const instance = await within(load(), "loading Isoroot", rest()).catch((error: unknown) => {
+      seed?.fill(0);
+      throw error;
+    });
+    const making = make(instance, store === "memory" ? undefined : store, seed);
+    seed?.fill(0);
     let node: SyncNode | undefined;
     try {
       const raw = await within(making, what, rest(), instance);
-      node = new SyncNode(raw, instance);
-      for (const peer of new Set([...(raw.hub ? [raw.hub] : []), ...(options.peers ?? [])])) {
-        await node.addPeer(peer, rest());
-      }
+      node = new SyncNode(raw, instance, store);
+      await node.#call("reading the peers", rest(), (raw) => raw.dialKeptPeers());
+      if (raw.hub) await node.addPeer(raw.hub, rest());
+      for (const peer of options.peers ?? []) await node.#change(String(peer), true, false, rest());
       return node;
     } catch (error) {
       // Nobody will ever hold it: it must not go on in the dark.
@@ -141,13 +162,14 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
     }
   }
 
-  private constructor(raw: RawNode, instance: Instance) {
+  private constructor(raw: RawNode, instance: Instance, store: string | undefined) {
     super();
     this.#raw = raw;
     this.#instance = instance;
     this.journal = raw.journal as JournalId;
     this.device = raw.device as DeviceId;
     instance.onCrash(this.#onCrash);
+    this.#tabs = store === undefined || store === "memory" ? undefined : this.#join(store);
     void this.#pump();
   }
 
@@ -185,6 +207,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
   async stop(options: WaitOptions = {}): Promise<void> {
     const ends = this.#state === "running" || this.#state === "starting";
     const stopped = this.#call("stopping", options, (raw) => raw.stop());
+    this.#tabs?.leave(NOT_STARTED);
     if (ends) this.#become("stopping");
     await stopped;
     if (this.#state === "stopping") {
@@ -206,6 +229,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
     if (this.#state === "crashed") return;
     this.#become("closed");
     this.#wake();
+    this.#tabs?.close();
     this.#instance.offCrash(this.#onCrash);
     // An instance that crashes now has closed it as well.
     await within(this.#raw.close(), "closing", {}, this.#instance).catch((error: unknown) => {
@@ -217,17 +241,26 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
     return this.close();
   }
 
-  /** Appends one fact, or several as one entry: all or none. Resolves when it is durable here. */
-  append(facts: Fact | readonly Fact[], options: WaitOptions = {}): Promise<Appended> {
-    return this.#call("appending", options, (raw) => raw.append(Array.isArray(facts) ? list(facts) : [facts as Fact]));
+  /**
+   * Appends one fact, or several as one entry: all or none. Resolves when it is durable here.
+   *
+   * If the signal is aborted before this has returned to the event loop, nothing is appended. Later, and if
+   * the time runs out, it may have been, or may yet be: look before you append it again.
+   */
+  async append(facts: Fact | readonly Fact[], options: WaitOptions = {}): Promise<Appended> {
+    const entry = Array.isArray(facts) ? list(facts) : [facts as Fact];
+    const [appended] = await this.#call("appending", options, (raw, call) => raw.appendAll([entry], call));
+    return appended as Appended;
   }
 
   /**
    * Appends an entry for each array of facts, in this order, each whole or not at all. Much faster than one
-   * by one.
+   * by one. Aborting is as with `append`, for all of them.
    */
   appendAll(entries: readonly (readonly Fact[])[], options: WaitOptions = {}): Promise<Appended[]> {
-    return this.#call("appending", options, (raw) => raw.appendAll(list(entries).map((facts) => list(facts))));
+    return this.#call("appending", options, (raw, call) =>
+      raw.appendAll(list(entries).map((facts) => list(facts)), call),
+    );
   }
 
   /**
@@ -290,30 +323,66 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
   /**
    * Syncs now, with these peers of the node or with all; how it went with each. A peer that is not reached
    * is a failure in the result. The node must be started.
+   *
+   * Of the tabs that share a store and a journal the one that dials does it for the others, or the next one
+   * if it dies meanwhile. Aborting ends the wait: the sync itself goes on.
    */
   async sync(options: WaitOptions & { peers?: readonly string[] } = {}): Promise<PeerSync[]> {
     const peers = options.peers && Array.from(options.peers, String);
-    const syncs = await this.#call("syncing", options, (raw) => raw.sync(peers));
+    const syncs = await this.#call("syncing", options, (raw, call) =>
+      raw.sync(peers).catch((error: PlainError) => {
+        if (error?.code !== "OTHER_TAB" || !this.#tabs) throw error;
+        return this.#syncElsewhere(raw, this.#tabs, peers, call);
+      }),
+    );
     return syncs.map(({ peer, report, error }) => ({ peer, report, error: toError(error) }) as PeerSync);
   }
 
-  /** Dials this address from now on, while started. Resolves to whether it is new. */
+  /**
+   * Dials this address from now on, while started. Resolves to whether it is new. The store keeps it for this
+   * journal, so it is dialled after a reload as well; the other tabs that share both hear of it. A `pipe:` is
+   * of this page alone, and neither kept nor told.
+   */
   addPeer(address: string, options: WaitOptions = {}): Promise<boolean> {
-    return this.#call("adding the peer", options, (raw) => raw.addPeer(String(address)));
+    return this.#change(String(address), true, true, options);
   }
 
-  /** No longer dials this address, and ends its connection. Resolves to whether it was there. */
+  /**
+   * No longer dials this address, and ends its connection; the store forgets it. Resolves to whether it was
+   * there.
+   */
   removePeer(address: string, options: WaitOptions = {}): Promise<boolean> {
-    return this.#call("removing the peer", options, (raw) => raw.removePeer(String(address)));
+    return this.#change(String(address), false, true, options);
   }
 
-  /** The peers that are dialled, in the order in which they were added. */
+  #change(address: string, added: boolean, keep: boolean, options: WaitOptions): Promise<boolean> {
+    const ours = address.startsWith("pipe:");
+    return this.#call("changing the peers", options, async (raw) => {
+      const changed = await (added ? raw.addPeer(address, keep && !ours) : raw.removePeer(address, !ours));
+      if (!ours) this.#tabs?.change(address, added);
+      return changed;
+    });
+  }
+
+  /**
+   * The peers that are dialled, in the order in which they were added, as the node sees them that dials: this
+   * one, or the one of another tab that shares store and journal.
+   */
   async peers(options: WaitOptions = {}): Promise<PeerInfo[]> {
-    const peers = await this.#call("asking", options, (raw) => raw.peers());
+    const peers = await this.#call("asking", options, async (raw, call) => {
+      const tabs = this.#tabs;
+      if (!tabs || (await raw.status()).dials !== "other") return raw.peers();
+      const answer = within(tabs.ask({ what: "peers" }, call), "asking", { timeout: ELSEWHERE }, undefined, call);
+      // A tab that does not answer, or not yet: its peers are known, if not how they are.
+      return answer.catch(() => raw.peers());
+    });
     return peers.map((peer) => ({ ...peer, error: toError(peer.error) }) as PeerInfo);
   }
 
-  /** Takes connections from nodes of this page that dial `pipe:NAME`, until this one is closed. */
+  /**
+   * Takes connections from nodes of this page that dial `pipe:NAME`, until this one is closed. Connections
+   * come in while it is started. A name that is in use fails with `ADDRESS`.
+   */
   listen(name: string, options: WaitOptions = {}): Promise<void> {
     return this.#call("listening", options, (raw) => raw.listen(String(name)));
   }
@@ -323,12 +392,72 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
     return this.#call("asking", options, (raw) => raw.persist());
   }
 
+  /** Takes part in what the tabs that share the store tell each other. */
+  #join(store: string): Tabs | undefined {
+    return Tabs.join(store, {
+      journal: this.journal,
+      heard: (event) => {
+        if (!this.#dials && (this.#state === "starting" || this.#state === "running")) this.#tell(event);
+      },
+      changed: (address, added) => {
+        // It may be of a kind that is not dialled here.
+        void (added ? this.#raw.addPeer(address, false) : this.#raw.removePeer(address, false)).catch(() => {});
+      },
+      asked: (question) => this.#answer(question),
+    });
+  }
+
+  /** What another tab asks of the one that dials. */
+  async #answer(question: Question): Promise<unknown> {
+    const raw = this.#raw;
+    if ((await raw.status()).dials !== "this") return SILENCE;
+    if (question.what === "peers") return raw.peers();
+    // What the other tab has appended reaches this one by the store.
+    await this.#reaches(raw, question.number);
+    const outcome = await raw.sync(question.peers ?? undefined).then(
+      (syncs) => ({ syncs }),
+      (error: unknown) => ({ error }),
+    );
+    const { dials, number } = await raw.status();
+    // Stopped meanwhile: whoever dials now is asked again.
+    if (dials !== "this") return SILENCE;
+    if ("error" in outcome) throw outcome.error;
+    return { ...outcome, number };
+  }
+
+  async #syncElsewhere(raw: RawNode, tabs: Tabs, peers: readonly string[] | undefined, call: Call): Promise<RawSync[]> {
+    const { number } = await raw.status();
+    const synced = await tabs.ask({ what: "sync", number, peers: peers ?? null }, call);
+    await this.#reaches(raw, synced.number);
+    return synced.syncs;
+  }
+
+  /** Resolves when the journal here is as long as that, or after a while. */
+  async #reaches(raw: RawNode, number: number): Promise<void> {
+    const ended = new AbortController();
+    const timer = setTimeout(() => ended.abort(), FOLLOWED);
+    try {
+      while (!ended.signal.aborted) {
+        const seen = this.#growth;
+        if ((await raw.status()).number >= number) return;
+        await this.#grows(seen, ended.signal, undefined);
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   /** Calls the wasm, unless that is over, and waits no longer than asked for. */
-  async #call<T>(what: string, options: WaitOptions, call: (raw: RawNode) => Promise<T>): Promise<T> {
+  async #call<T>(
+    what: string,
+    options: WaitOptions,
+    call: (raw: RawNode, call: Call) => Promise<T>,
+  ): Promise<T> {
     if (options.signal?.aborted) throw aborted(options.signal);
     if (this.#instance.crash) throw this.#instance.crash;
     if (this.#state === "closed") throw new IsorootError("CLOSED", "the node is closed");
-    return within(call(this.#raw), what, options, this.#instance);
+    const waiting: Call = { gone: false };
+    return within(call(this.#raw, waiting), what, options, this.#instance, waiting);
   }
 
   #become(state: State): void {
@@ -337,6 +466,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
 
   readonly #onCrash = (error: IsorootError): void => {
     this.#become("crashed");
+    this.#tabs?.close();
     this.#wake();
     // From a stack of its own: this one ends in the wreck.
     queueMicrotask(() => this.dispatchEvent(new SyncNodeEvent("crashed", { error })));
@@ -345,14 +475,28 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
   /** Fetches events in batches, and calls the listeners from here, where no wasm is on the stack. */
   async #pump(): Promise<void> {
     try {
-      while (true) for (const event of await this.#raw.events()) this.#tell(event);
+      while (true) for (const event of await this.#raw.events()) this.#happened(event);
     } catch {
       // Closed.
     }
   }
 
+  #happened(event: RawEvent): void {
+    if (event.type === "started" || event.type === "stopped") {
+      // The wasm tells when it dials, which of the tabs that share a store one does.
+      this.#dials = event.type === "started";
+      if (this.#dials && this.#tabs) {
+        // Asked, it knows that it dials.
+        void this.#raw.status().then(() => this.#tabs?.lead(), () => {});
+      }
+      return;
+    }
+    this.#tabs?.tell(event);
+    this.#tell(event);
+  }
+
   #tell({ type, detail }: RawEvent): void {
-    if (this.#state === "closed" || type === "started" || type === "stopped") return;
+    if (this.#state === "closed") return;
     if (type === "grew" || type === "lagged") this.#wake();
     const error = detail?.["error"];
     const told = error ? { ...detail, error: fromPlain(error) } : detail;
@@ -362,6 +506,20 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
 
 /** Entries of one page. */
 const PAGE = 256;
+
+/** How long another tab may take to say how its peers are, in milliseconds. */
+const ELSEWHERE = 2_000;
+
+/** How long what one tab has appended may take to reach another, in milliseconds. */
+const FOLLOWED = 10_000;
+
+/** What the wasm says of a sync in a node that is not started. */
+const NOT_STARTED: PlainError = {
+  code: "NOT_STARTED",
+  message: "the sync service is not started",
+  fault: "caller",
+  retryable: false,
+};
 
 /** The same as a genuine array, which runs no code of the caller's when it is read. */
 function list<T>(given: readonly T[]): T[] {

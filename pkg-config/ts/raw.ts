@@ -4,6 +4,7 @@ import type { PlainError } from "./errors.js";
 import type { SyncReport } from "./events.js";
 import type { Entry, Fact, Page } from "./facts.js";
 import type { EntryId, Root, StoreId } from "./ids.js";
+import type { Call } from "./wait.js";
 
 export interface RawAppended {
   id: EntryId;
@@ -47,12 +48,12 @@ export interface RawNode {
   start(): Promise<void>;
   stop(): Promise<string[]>;
   isRunning(): Promise<boolean>;
-  addPeer(address: string): Promise<boolean>;
-  removePeer(address: string): Promise<boolean>;
+  addPeer(address: string, keep: boolean): Promise<boolean>;
+  removePeer(address: string, forget: boolean): Promise<boolean>;
+  dialKeptPeers(): Promise<number>;
   peers(): Promise<RawPeer[]>;
   listen(name: string): Promise<void>;
-  append(facts: readonly Fact[]): Promise<RawAppended>;
-  appendAll(entries: readonly (readonly Fact[])[]): Promise<RawAppended[]>;
+  appendAll(entries: readonly (readonly Fact[])[], call: Call): Promise<RawAppended[]>;
   page(predicate: string | undefined, prefix: string | undefined, after: number, limit: number): Promise<Page>;
   get(entry: string): Promise<Entry | null>;
   status(): Promise<RawStatus>;
@@ -67,10 +68,16 @@ export interface Exports {
     create(
       store: string | undefined,
       plain: boolean,
+      identity: Uint8Array | undefined,
       genesis: Uint8Array | undefined,
       name: string | undefined,
     ): Promise<RawNode>;
-    open(store: string | undefined, plain: boolean, journal: string): Promise<RawNode>;
+    open(
+      store: string | undefined,
+      plain: boolean,
+      identity: Uint8Array | undefined,
+      journal: string,
+    ): Promise<RawNode>;
   };
   onCrash(handler: (message: string) => void): void;
   parseLink(link: string): { journal: string; hub: string | null };

@@ -3,7 +3,10 @@
 import { fromPlain, IsorootError } from "./errors.js";
 import type { Instance } from "./load.js";
 
-/** How long to wait. */
+/**
+ * How long to wait. What ends is the wait: what was asked for goes on, and may still happen. Only an `append`
+ * that had not begun is taken back.
+ */
 export interface WaitOptions {
   /** Gives up with `ABORTED`, whose cause is the signal's reason. */
   signal?: AbortSignal;
@@ -16,6 +19,14 @@ export const TIMEOUT = 30_000;
 
 /** The longest delay that `setTimeout` takes. */
 const LONGEST = 0x7fff_ffff;
+
+/** A call that somebody waits for. @internal */
+export interface Call {
+  /** Nobody does any more: what was not begun need not be. The wasm reads it. */
+  gone: boolean;
+  /** What to do when that comes to be. */
+  ended?: () => void;
+}
 
 /** Why a wait is over before it begins. @internal */
 export function aborted(signal: AbortSignal): IsorootError {
@@ -31,6 +42,7 @@ export function within<T>(
   what: string,
   { signal, timeout = TIMEOUT }: WaitOptions,
   instance?: Instance,
+  call?: Call,
 ): Promise<T> {
   if (!(timeout > 0)) throw new IsorootError("INVALID_TIMEOUT", "a time limit is above 0 milliseconds");
   return new Promise((resolve, reject) => {
@@ -40,7 +52,13 @@ export function within<T>(
       instance?.offCrash(onCrash);
       finish();
     };
-    const fail = (error: unknown) => settle(() => reject(error));
+    const fail = (error: unknown) => {
+      if (call) {
+        call.gone = true;
+        call.ended?.();
+      }
+      settle(() => reject(error));
+    };
     const onAbort = () => fail(aborted(signal as AbortSignal));
     const onCrash = (error: IsorootError) => fail(error);
     const expired = () =>

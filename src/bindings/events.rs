@@ -53,11 +53,6 @@ fn peer(peer: &PeerInfo) -> JsValue {
     ])
 }
 
-/// How syncing went with each peer.
-pub(super) fn syncs(syncs: &[PeerSync]) -> JsValue {
-    syncs.iter().map(sync).collect::<Array>().into()
-}
-
 /// How syncing went with one: `{ peer, report, error }`, one of them null.
 pub(super) fn sync(sync: &PeerSync) -> JsValue {
     let (done, error) = match &sync.result {

@@ -11,8 +11,10 @@ mod error;
 mod events;
 mod facts;
 mod link;
+mod mailbox;
 mod node;
 mod object;
+mod syncing;
 
 pub use crash::on_crash;
 #[cfg(feature = "bindings-test")]

@@ -1,32 +1,38 @@
 //! One node as JavaScript holds it.
 
-use core::cell::RefCell;
-use core::convert::Infallible;
-use core::pin::pin;
+use core::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use async_channel::{Receiver, Sender};
-use futures::future::{AbortHandle, Abortable, Aborted, Either, select};
+use async_channel::Receiver;
+use futures::future::{AbortHandle, Abortable, Aborted};
 use js_sys::{Array, Promise, Uint8Array};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::{future_to_promise, spawn_local};
+use zeroize::Zeroize;
 
 use crate::bindings::dialling::{Dialling, Dials};
 use crate::bindings::error::CallError;
+use crate::bindings::mailbox::{self, Call, Deferred, Mailbox};
 use crate::bindings::object::{number, object, text, whole};
-use crate::bindings::{events, facts, link};
+use crate::bindings::{events, facts, link, syncing};
+use crate::crypto::sign::DeviceKey;
+use crate::driver::command::{Command, JournalStatus, Reply};
 use crate::driver::error::NodeError;
 use crate::driver::node::SyncNode;
+use crate::driver::service::SyncService;
+use crate::fact::entry::Entry;
 use crate::fact::genesis::Genesis;
-use crate::ids::{JournalId, StoreId};
+use crate::ids::{EntryId, JournalId, StoreId};
 use crate::platform::BoxedStore;
 use crate::platform::memory::{MemoryStore, PipeNetwork};
 use crate::platform::send::BoxFuture;
 use crate::platform::traits::{DynTransport, Entropy};
 use crate::platform::web::{IndexedDbStore, WebEntropy, WebPlatform, WebSocketTransport};
+use crate::service::config::Config;
 use crate::service::event::Event;
+use crate::service::peers::PeerInfo;
 
 /// Events of one batch.
 const BATCH: u32 = 256;
@@ -52,9 +58,7 @@ struct Open {
     dialling: Dialling,
     /// Tasks that accept connections by pipe.
     pipes: RefCell<Vec<AbortHandle>>,
-    /// Nothing is ever sent: when it is closed, all who wait are told so.
-    closing: Sender<Infallible>,
-    closed: Receiver<Infallible>,
+    mailbox: Mailbox,
 }
 
 impl Drop for Open {
@@ -77,12 +81,15 @@ impl Node {
     /// kept in memory without a name, else in IndexedDB.
     ///
     /// `plain` allows `ws://` beyond this machine.
+    /// `identity` is the 32-byte seed of the device's key if the store is not to keep one.
     pub fn create(
         store: Option<String>,
         plain: bool,
+        identity: Option<Uint8Array>,
         genesis: Option<Uint8Array>,
         name: Option<String>,
     ) -> Promise {
+        let identity = key(identity);
         let genesis = genesis.map(|genesis| genesis.to_vec());
         future_to_promise(async move {
             let genesis = match (genesis, name) {
@@ -94,15 +101,21 @@ impl Node {
                     Genesis::open(nonce)
                 }
             };
-            Ok(begin(store, plain, Beginning::Genesis(genesis), None).await?.into())
+            Ok(begin(store, plain, identity, Beginning::Genesis(genesis), None).await?.into())
         })
     }
 
     /// A node on the journal that a link or id names.
-    pub fn open(store: Option<String>, plain: bool, journal: String) -> Promise {
+    pub fn open(
+        store: Option<String>,
+        plain: bool,
+        identity: Option<Uint8Array>,
+        journal: String,
+    ) -> Promise {
+        let identity = key(identity);
         future_to_promise(async move {
             let link = link::journal(&journal)?;
-            Ok(begin(store, plain, Beginning::Joined(link.journal), link.hub).await?.into())
+            Ok(begin(store, plain, identity, Beginning::Joined(link.journal), link.hub).await?.into())
         })
     }
 
@@ -143,24 +156,42 @@ impl Node {
     /// Whether the service runs here.
     #[wasm_bindgen(js_name = isRunning)]
     pub fn is_running(&self) -> Promise {
-        self.call(async |open| Ok(JsValue::from_bool(open.node.is_running().await?)))
+        self.ask(|_, reply| Command::IsRunning { reply }, |running| Ok(JsValue::from_bool(running)))
     }
 
-    /// Dials this address from now on. Resolves to whether it is new.
+    /// Dials this address from now on; `keep` has the store remember it. Resolves to whether it is new.
     #[wasm_bindgen(js_name = addPeer)]
-    pub fn add_peer(&self, address: String) -> Promise {
-        self.call(async move |open| Ok(JsValue::from_bool(open.node.add_peer(&address).await?)))
+    pub fn add_peer(&self, address: String, keep: bool) -> Promise {
+        self.call(async move |open| {
+            let new = match keep {
+                true => open.node.keep_peer(&address, None).await?,
+                false => open.node.add_peer(&address).await?,
+            };
+            Ok(JsValue::from_bool(new))
+        })
     }
 
-    /// No longer dials it. Resolves to whether it was there.
+    /// No longer dials it; `forget` has the store forget it. Resolves to whether it was there.
     #[wasm_bindgen(js_name = removePeer)]
-    pub fn remove_peer(&self, address: String) -> Promise {
-        self.call(async move |open| Ok(JsValue::from_bool(open.node.remove_peer(&address).await?)))
+    pub fn remove_peer(&self, address: String, forget: bool) -> Promise {
+        self.call(async move |open| {
+            let there = match forget {
+                true => open.node.forget_peer(&address).await?,
+                false => open.node.remove_peer(&address).await?,
+            };
+            Ok(JsValue::from_bool(there))
+        })
+    }
+
+    /// Dials the peers that the store remembers.
+    #[wasm_bindgen(js_name = dialKeptPeers)]
+    pub fn dial_kept_peers(&self) -> Promise {
+        self.call(async |open| Ok(JsValue::from_f64(open.node.dial_kept_peers().await?.len() as f64)))
     }
 
     /// The peers, in the order in which they were added.
     pub fn peers(&self) -> Promise {
-        self.call(async |open| Ok(events::peers(&open.node.peers().await?)))
+        self.ask(|_, reply| Command::Peers { reply }, |peers: Vec<PeerInfo>| Ok(events::peers(&peers)))
     }
 
     /// Takes connections under `pipe:NAME` from nodes of this page, until the node is closed.
@@ -179,87 +210,89 @@ impl Node {
         })
     }
 
-    /// Appends an array of facts as one entry.
-    pub fn append(&self, given: &Array) -> Promise {
-        let drafted = self.opened().and_then(|open| facts::draft(open.node.device(), given));
-        self.call(async move |open| {
-            let appended = open.node.append_all(vec![drafted?]).await?;
-            let entry = appended.first().ok_or(NodeError::Closed)?;
-            Ok(object(&[("id", text(entry.id)), ("number", number(entry.number))]))
-        })
-    }
-
-    /// Appends an entry for each array of facts.
+    /// Appends an entry for each array of facts, unless the call is gone before it has begun.
     #[wasm_bindgen(js_name = appendAll)]
-    pub fn append_all(&self, given: &Array) -> Promise {
-        let drafted = self.opened().and_then(|open| facts::drafts(open.node.device(), given));
-        self.call(async move |open| {
-            let appended = open.node.append_all(drafted?).await?;
-            let entry = |entry: &crate::driver::node::Appended| {
-                object(&[("id", text(entry.id)), ("number", number(entry.number))])
-            };
-            Ok(appended.iter().map(entry).collect::<Array>().into())
+    pub fn append_all(&self, given: &Array, call: Call) -> Promise {
+        let entry = |(id, entry_number): &(EntryId, u64)| {
+            object(&[("id", text(id)), ("number", number(*entry_number))])
+        };
+        let drafts = |open: &Open| facts::drafts(open.node.device(), given);
+        self.with(drafts, |open, drafts, deferred| {
+            let journal = open.node.journal();
+            let appended = move |appended: Vec<_>| Ok(appended.iter().map(entry).collect::<Array>().into());
+            let reply = mailbox::reply(deferred, Some(call), appended);
+            open.mailbox.post(Command::Append { journal, drafts, reply });
         })
     }
 
     /// A page of facts: of at most `limit` entries numbered beyond `after`.
     pub fn page(&self, predicate: Option<String>, prefix: Option<String>, after: f64, limit: u32) -> Promise {
-        let filter = facts::filter(predicate, prefix);
-        self.call(async move |open| {
-            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-            Ok(facts::page(&open.node.page(filter, whole(after), limit).await?))
-        })
+        let (filter, after) = (facts::filter(predicate, prefix), whole(after));
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        self.ask(
+            |journal, reply| Command::Page { journal, filter, after, limit, reply },
+            |page| Ok(facts::page(&page)),
+        )
     }
 
     /// The entry of this id, or null.
-    pub fn get(&self, entry: String) -> Promise {
-        self.call(async move |open| {
-            let found = open.node.get(entry.parse()?).await?;
-            found.as_ref().map_or(Ok(JsValue::NULL), facts::entry)
+    pub fn get(&self, entry: &str) -> Promise {
+        let parse = |_: &Open| Ok(entry.parse::<EntryId>()?);
+        self.with(parse, |open, entry, deferred| {
+            let journal = open.node.journal();
+            let reply = mailbox::reply(deferred, None, |found: Option<Entry>| {
+                found.as_ref().map_or(Ok(JsValue::NULL), facts::entry)
+            });
+            open.mailbox.post(Command::Get { journal, entry, reply });
         })
     }
 
     /// Root, counts, place in the store, and who dials.
     pub fn status(&self) -> Promise {
-        self.call(async |open| {
-            let status = open.node.status().await?;
-            Ok(object(&[
-                ("root", text(status.root)),
-                ("entries", number(status.root.count)),
-                ("facts", number(status.facts)),
-                ("predicates", number(status.predicates)),
-                ("store", text(status.cursor.store)),
-                ("number", number(status.cursor.number)),
-                ("connections", number(open.node.service().connections().await? as u64)),
-                ("dials", open.dialling.dials().as_str().into()),
-            ]))
+        let nothing = |_: &Open| Ok(());
+        self.with(nothing, |open, (), deferred| {
+            let (journal, dials) = (open.node.journal(), open.dialling.dials().as_str());
+            // Answered before the other, which is asked behind it.
+            let connections = Rc::new(Cell::new(0));
+            let counted = Rc::clone(&connections);
+            let reply = mailbox::call(move |count: Result<usize, _>| counted.set(count.unwrap_or_default()));
+            open.mailbox.post(Command::Connections { reply });
+            let reply = mailbox::reply(deferred, None, move |status: JournalStatus| {
+                Ok(object(&[
+                    ("root", text(status.root)),
+                    ("entries", number(status.root.count)),
+                    ("facts", number(status.facts)),
+                    ("predicates", number(status.predicates)),
+                    ("store", text(status.cursor.store)),
+                    ("number", number(status.cursor.number)),
+                    ("connections", number(connections.get() as u64)),
+                    ("dials", dials.into()),
+                ]))
+            });
+            open.mailbox.post(Command::Status { journal, reply });
         })
     }
 
     /// Syncs with these peers now, without any with all of them. How it went with each.
     pub fn sync(&self, peers: Option<Vec<String>>) -> Promise {
-        self.call(async move |open| {
-            if open.dialling.dials() == Dials::Elsewhere {
-                return Err(CallError::OtherTab);
-            }
-            let syncs = match peers {
-                None => open.node.sync().await?,
-                Some(peers) => {
-                    let each = peers.iter().map(|peer| open.node.sync_with(peer));
-                    futures::future::join_all(each).await.into_iter().collect::<Result<_, _>>()?
-                }
-            };
-            Ok(events::syncs(&syncs))
+        let dials = |open: &Open| match open.dialling.dials() {
+            Dials::Elsewhere => Err(CallError::OtherTab),
+            Dials::Here | Dials::Nobody => Ok(()),
+        };
+        self.with(dials, |open, (), deferred| {
+            syncing::sync(&open.mailbox, open.node.journal(), peers, deferred);
         })
     }
 
     /// The next events, at least one.
     pub fn events(&self) -> Promise {
-        self.call(async |open| {
-            let batch = Array::new();
-            batch.push(&events::event(&open.events.recv().await.map_err(|_| CallError::CLOSED)?));
+        // Not the open node: waiting keeps nothing alive.
+        let events = self.opened().map(|open| open.events.clone());
+        future_to_promise(async move {
+            let (events, batch) = (events?, Array::new());
+            batch.push(&events::event(&events.recv().await.map_err(|_| CallError::CLOSED)?));
             while batch.length() < BATCH
-                && let Ok(next) = open.events.try_recv()
+                && let Ok(next) = events.try_recv()
             {
                 batch.push(&events::event(&next));
             }
@@ -278,7 +311,8 @@ impl Node {
         future_to_promise(async move {
             let Some(open) = open else { return Ok(JsValue::UNDEFINED) };
             let stopped = open.dialling.stop(&open.node).await;
-            open.closing.close();
+            // With the last handle the command loop ends, and with it all who wait for its answers.
+            drop(open);
             stopped.map(|_| JsValue::UNDEFINED).map_err(|error| CallError::from(error).into())
         })
     }
@@ -287,27 +321,57 @@ impl Node {
         self.open.borrow().clone().ok_or(CallError::CLOSED)
     }
 
-    /// Does something with the open node; ends with `CLOSED` as soon as that is closed.
+    /// Begins something with the open node, after `prepare`, that settles the promise.
+    fn with<T>(
+        &self,
+        prepare: impl FnOnce(&Open) -> Result<T, CallError>,
+        begin: impl FnOnce(&Open, T, Deferred),
+    ) -> Promise {
+        match self.opened().and_then(|open| Ok((prepare(&open)?, open))) {
+            Ok((prepared, open)) => {
+                let (promise, deferred) = Deferred::new();
+                begin(&open, prepared, deferred);
+                promise
+            }
+            Err(error) => Promise::reject(&error.into()),
+        }
+    }
+
+    /// Asks the command loop about the journal.
+    fn ask<T: 'static>(
+        &self,
+        command: impl FnOnce(JournalId, Reply<T>) -> Command,
+        convert: impl FnOnce(T) -> Result<JsValue, CallError> + 'static,
+    ) -> Promise {
+        let nothing = |_: &Open| Ok(());
+        self.with(nothing, |open, (), deferred| {
+            let command = command(open.node.journal(), mailbox::reply(deferred, None, convert));
+            open.mailbox.post(command);
+        })
+    }
+
+    /// Does something with the open node that takes several steps.
     fn call(&self, work: impl AsyncFnOnce(&Open) -> Result<JsValue, CallError> + 'static) -> Promise {
-        let open = match self.opened() {
-            Ok(open) => open,
-            Err(error) => return Promise::reject(&error.into()),
-        };
-        let closed = open.closed.clone();
-        unless_closed(Box::pin(async move { work(&open).await }), closed)
+        match self.opened() {
+            Ok(open) => promise(Box::pin(async move { work(&open).await })),
+            Err(error) => Promise::reject(&error.into()),
+        }
     }
 }
 
 /// One for all calls, so that it is compiled once.
-fn unless_closed(
-    work: BoxFuture<'static, Result<JsValue, CallError>>,
-    closed: Receiver<Infallible>,
-) -> Promise {
-    future_to_promise(async move {
-        match select(work, pin!(closed.recv())).await {
-            Either::Left((outcome, _)) => outcome.map_err(JsValue::from),
-            Either::Right(_) => Err(CallError::CLOSED.into()),
-        }
+fn promise(work: BoxFuture<'static, Result<JsValue, CallError>>) -> Promise {
+    future_to_promise(async move { work.await.map_err(JsValue::from) })
+}
+
+/// The device's key from its seed, whose length the facade has seen to.
+fn key(identity: Option<Uint8Array>) -> Option<DeviceKey> {
+    identity.map(|identity| {
+        let mut seed = [0; 32];
+        identity.copy_to(&mut seed);
+        let key = DeviceKey::from_seed(seed);
+        seed.zeroize();
+        key
     })
 }
 
@@ -315,6 +379,7 @@ fn unless_closed(
 async fn begin(
     store: Option<String>,
     plain: bool,
+    identity: Option<DeviceKey>,
     beginning: Beginning,
     hub: Option<String>,
 ) -> Result<Node, CallError> {
@@ -326,8 +391,7 @@ async fn begin(
         }
         Some(name) => BoxedStore::new(IndexedDbStore::open(name).await?),
     };
-    let node = begin_on(kept, plain, beginning).await?;
-    let (closing, closed) = async_channel::bounded(1);
+    let node = begin_on(kept, plain, identity, beginning).await?;
     let lock = store.map(|store| format!("{store}/{}", node.journal()));
     Ok(Node {
         journal: node.journal().to_string(),
@@ -337,21 +401,26 @@ async fn begin(
             events: node.events().await?,
             dialling: Dialling::new(lock),
             pipes: RefCell::default(),
-            closing,
-            closed,
+            mailbox: Mailbox::new(node.service().commands().clone()),
             node,
         }))),
     })
 }
 
-async fn begin_on(store: BoxedStore, plain: bool, beginning: Beginning) -> Result<SyncNode, NodeError> {
+async fn begin_on(
+    store: BoxedStore,
+    plain: bool,
+    identity: Option<DeviceKey>,
+    beginning: Beginning,
+) -> Result<SyncNode, NodeError> {
     let pipes = PIPES.with(PipeNetwork::transport);
     let sockets = WebSocketTransport::new().allow_plain(plain);
     #[expect(clippy::arc_with_non_send_sync, reason = "threads share it natively, where there are any")]
     let transports: Vec<Arc<dyn DynTransport>> = vec![Arc::new(sockets), Arc::new(pipes)];
     let platform = WebPlatform::new(store, transports);
+    let service = SyncService::of_device(platform, Config::default(), identity).await?;
     match beginning {
-        Beginning::Genesis(genesis) => SyncNode::create(platform, &genesis).await,
-        Beginning::Joined(journal) => SyncNode::open(platform, journal).await,
+        Beginning::Genesis(genesis) => service.create(&genesis).await,
+        Beginning::Joined(journal) => service.open(journal).await,
     }
 }

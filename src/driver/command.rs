@@ -7,15 +7,35 @@ use crate::driver::facts::{FactPage, Filter};
 use crate::fact::entry::{Draft, Entry};
 use crate::ids::{Cursor, DeviceId, EntryId, JournalId};
 use crate::merkle::subtree::Root;
-use crate::platform::send::BoxCall;
+use crate::platform::send::MaybeSend;
 use crate::platform::traits::Connection;
 use crate::service::event::Event;
 use crate::service::peers::PeerInfo;
 use crate::session::failure::PeerError;
 use crate::session::report::SyncReport;
 
-/// Where an answer goes, called from the command loop. Dropped uncalled, it says that the node is closed.
-pub(crate) type Reply<T> = BoxCall<Result<T, NodeError>>;
+/// Who asked. Dropped without an answer, it knows that the node is closed.
+pub(crate) trait Asker<T>: MaybeSend {
+    /// Takes the answer, in a turn of the command loop.
+    fn answer(self: Box<Self>, answer: Result<T, NodeError>);
+
+    /// Whether anybody still waits for it.
+    fn waits(&self) -> bool;
+}
+
+/// Where an answer goes. One type for each kind of answer, whatever becomes of it.
+pub(crate) type Reply<T> = Box<dyn Asker<T>>;
+
+impl<T: MaybeSend> Asker<T> for oneshot::Sender<Result<T, NodeError>> {
+    fn answer(self: Box<Self>, answer: Result<T, NodeError>) {
+        // Whoever asked may have given up.
+        drop(self.send(answer));
+    }
+
+    fn waits(&self) -> bool {
+        !self.is_canceled()
+    }
+}
 
 /// A journal as it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,8 +112,7 @@ pub(crate) enum Command {
     Grown {
         journal: JournalId,
         after: u64,
-        /// Shows also whether anybody still waits.
-        reply: oneshot::Sender<Result<(), NodeError>>,
+        reply: Reply<()>,
     },
     AddPeer {
         address: String,

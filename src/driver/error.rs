@@ -2,7 +2,7 @@
 
 use crate::error::{Code, Fault, StoreError, TransportError};
 use crate::fact::entry::DraftError;
-use crate::ids::JournalId;
+use crate::ids::{DeviceId, JournalId};
 use crate::limits::{PAGE_MAX, PEERS};
 use crate::platform::traits::EntropyError;
 use crate::session::failure::PeerError;
@@ -41,6 +41,12 @@ pub enum NodeError {
     /// The page asked for is too large or empty.
     #[error("a page has 1 to {PAGE_MAX} entries")]
     Page,
+    /// The store belongs to another device than the one whose key was given.
+    #[error("the store belongs to the device {0}, whose key is another than the one given")]
+    OtherDevice(DeviceId),
+    /// The store belongs to a device whose key it does not hold.
+    #[error("the store belongs to the device {0}, whose key must be given")]
+    KeyNeeded(DeviceId),
     /// The system gave no randomness.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
@@ -60,6 +66,8 @@ impl NodeError {
             Self::NoPeer => Code::new("NO_PEER"),
             Self::TooManyPeers => Code::new("TOO_MANY_PEERS"),
             Self::Page => Code::new("INVALID_PAGE"),
+            Self::OtherDevice(_) => Code::new("OTHER_DEVICE"),
+            Self::KeyNeeded(_) => Code::new("KEY_NEEDED"),
             Self::Entropy(_) => Code::new("ENTROPY"),
         }
     }
@@ -77,6 +85,8 @@ impl NodeError {
             | Self::Draft(_)
             | Self::NoPeer
             | Self::TooManyPeers
+            | Self::OtherDevice(_)
+            | Self::KeyNeeded(_)
             | Self::Page => Fault::Caller,
         }
     }

@@ -112,17 +112,8 @@ pub(crate) async fn ask<T: MaybeSend + 'static>(
     commands: &Sender<Command>,
     command: impl FnOnce(Reply<T>) -> Command,
 ) -> Result<T, NodeError> {
-    let (sender, answer) = oneshot::channel();
-    // Whoever asked may have given up.
-    let reply = Box::new(move |answer| drop(sender.send(answer)));
-    commands.send(command(reply)).await.map_err(|_| NodeError::Closed)?;
-    answer.await.map_err(|_| NodeError::Closed)?
-}
-
-/// Waits until the journal has an entry numbered beyond `after`.
-async fn grown(commands: &Sender<Command>, journal: JournalId, after: u64) -> Result<(), NodeError> {
     let (reply, answer) = oneshot::channel();
-    commands.send(Command::Grown { journal, after, reply }).await.map_err(|_| NodeError::Closed)?;
+    commands.send(command(Box::new(reply))).await.map_err(|_| NodeError::Closed)?;
     answer.await.map_err(|_| NodeError::Closed)?
 }
 
@@ -186,7 +177,7 @@ async fn next_page(reading: &mut Reading) -> Result<bool, NodeError> {
         None => {
             // Nothing matched up to the head of before the page was asked for.
             let after = after.max(status.cursor.number);
-            grown(&reading.commands, journal, after).await?;
+            ask(&reading.commands, |reply| Command::Grown { journal, after, reply }).await?;
         }
     }
     Ok(true)

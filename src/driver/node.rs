@@ -114,6 +114,54 @@ impl SyncNode {
         self.service.remove_peer(address).await
     }
 
+    /// Dials this address from now on, as [`add_peer`](Self::add_peer), and has the store remember it for
+    /// this journal. False if it was dialled already.
+    ///
+    /// # Errors
+    /// As [`add_peer`](Self::add_peer), or when the store fails.
+    pub async fn keep_peer(&self, address: &str, device: Option<DeviceId>) -> Result<bool, NodeError> {
+        let new = self.service.add_peer_device(address, device).await?;
+        match self.service.keep_peer(self.journal, (address.to_owned(), device), true).await {
+            Ok(_) => Ok(new),
+            Err(error) => {
+                if new {
+                    self.remove_peer(address).await?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// No longer dials this address, and has the store forget it. False if it was neither dialled nor
+    /// remembered.
+    ///
+    /// # Errors
+    /// When the store fails, which leaves the peer as it is, or the node is closed.
+    pub async fn forget_peer(&self, address: &str) -> Result<bool, NodeError> {
+        let kept = self.service.keep_peer(self.journal, (address.to_owned(), None), false).await?;
+        Ok(self.remove_peer(address).await? || kept)
+    }
+
+    /// Dials the peers that the store remembers for this journal. Those that can't be dialled here stay
+    /// remembered; they are the result.
+    ///
+    /// # Errors
+    /// When the store fails, what it remembers is damaged or from a newer version, or the node is closed.
+    pub async fn dial_kept_peers(&self) -> Result<Vec<String>, NodeError> {
+        let mut left = Vec::new();
+        for (address, device) in self.service.kept_peers(self.journal).await? {
+            match self.service.add_peer_device(&address, device).await {
+                Ok(_) => {}
+                Err(NodeError::Closed) => return Err(NodeError::Closed),
+                Err(error) => {
+                    tracing::debug!(address, %error, "peer not dialled");
+                    left.push(address);
+                }
+            }
+        }
+        Ok(left)
+    }
+
     /// See [`SyncService::peers`].
     ///
     /// # Errors
@@ -135,6 +183,9 @@ impl SyncNode {
 
     /// Appends many entries in this order, each whole or not at all. Resolves when all are durable here;
     /// much faster than one by one.
+    ///
+    /// If the future is dropped before the node has taken the call from its mailbox, nothing is appended;
+    /// later it may be.
     ///
     /// # Errors
     /// When the store fails; the first of them may be appended then.

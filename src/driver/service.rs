@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use async_channel::Sender;
 
+use crate::crypto::sign::DeviceKey;
 use crate::driver::command::{Command, PeerSync, StopReport};
 use crate::driver::command_loop::CommandLoop;
 use crate::driver::error::NodeError;
 use crate::driver::facts::ask;
+use crate::driver::kept_peers::{self, KeptPeer};
 use crate::driver::node::SyncNode;
 use crate::driver::storage;
 use crate::driver::task_group::TaskGroup;
@@ -39,6 +41,8 @@ pub struct SyncService {
 trait JournalNotes: MaybeSend + MaybeSync {
     fn list(&self) -> BoxFuture<'_, Result<Vec<JournalId>, NodeError>>;
     fn register(&self, journal: JournalId, genesis: Option<Vec<u8>>) -> BoxFuture<'_, Result<(), NodeError>>;
+    fn peers(&self, journal: JournalId) -> BoxFuture<'_, Result<Vec<KeptPeer>, NodeError>>;
+    fn keep(&self, journal: JournalId, peer: KeptPeer, keep: bool) -> BoxFuture<'_, Result<bool, NodeError>>;
 }
 
 struct Notes<P>(Arc<P>);
@@ -50,6 +54,14 @@ impl<P: Platform> JournalNotes for Notes<P> {
 
     fn register(&self, journal: JournalId, genesis: Option<Vec<u8>>) -> BoxFuture<'_, Result<(), NodeError>> {
         Box::pin(async move { Ok(storage::register(self.0.store(), journal, genesis).await?) })
+    }
+
+    fn peers(&self, journal: JournalId) -> BoxFuture<'_, Result<Vec<KeptPeer>, NodeError>> {
+        Box::pin(async move { Ok(kept_peers::kept(self.0.store(), journal).await?) })
+    }
+
+    fn keep(&self, journal: JournalId, peer: KeptPeer, keep: bool) -> BoxFuture<'_, Result<bool, NodeError>> {
+        Box::pin(kept_peers::change(self.0.store(), journal, peer, keep))
     }
 }
 
@@ -65,8 +77,30 @@ impl SyncService {
     /// # Errors
     /// When the store or the source of entropy fails.
     pub async fn new<P: Platform>(platform: P, config: Config) -> Result<Self, NodeError> {
+        Self::of_device(platform, config, None).await
+    }
+
+    /// A stopped service of the device with this key. The store only notes which device it belongs to:
+    /// the key is the caller's to keep, and to bring each time.
+    ///
+    /// # Errors
+    /// When the store belongs to another device, or as [`new`](Self::new).
+    pub async fn with_key<P: Platform>(
+        platform: P,
+        config: Config,
+        key: DeviceKey,
+    ) -> Result<Self, NodeError> {
+        Self::of_device(platform, config, Some(key)).await
+    }
+
+    /// Both in one, so that what is generic is compiled once.
+    pub(crate) async fn of_device<P: Platform>(
+        platform: P,
+        config: Config,
+        key: Option<DeviceKey>,
+    ) -> Result<Self, NodeError> {
         let platform = Arc::new(platform);
-        let key = storage::device_key(&*platform).await?;
+        let key = storage::device_key(&*platform, key).await?;
         let device = key.device();
         let machine = Machine::new(config, key, storage::seed(&*platform)?);
         let (commands, mailbox) = async_channel::bounded(MAILBOX);
@@ -163,6 +197,21 @@ impl SyncService {
     pub async fn remove_peer(&self, address: &str) -> Result<bool, NodeError> {
         let address = address.to_owned();
         ask(&self.commands, |reply| Command::RemovePeer { address, reply }).await
+    }
+
+    /// The peers that the store remembers for a journal.
+    pub(crate) async fn kept_peers(&self, journal: JournalId) -> Result<Vec<KeptPeer>, NodeError> {
+        self.journals.peers(journal).await
+    }
+
+    /// Remembers a peer in the store for a journal, or forgets it; whether that changed anything.
+    pub(crate) async fn keep_peer(
+        &self,
+        journal: JournalId,
+        peer: KeptPeer,
+        keep: bool,
+    ) -> Result<bool, NodeError> {
+        self.journals.keep(journal, peer, keep).await
     }
 
     /// The peers that are dialled, in the order in which they were added.

@@ -18,30 +18,59 @@ use crate::session::feed::{Fed, Feed, FeedWhat, frames};
 /// Bytes of one read while a journal is loaded.
 const LOAD_BYTES: usize = 4 * 1_048_576;
 
-/// Key of the note that holds the device's secret key.
+/// Key of the note that says whose the store is: the seed of the device's secret key (32 bytes), or, where
+/// others keep that, a byte 1 and the device's id (33 bytes).
 const DEVICE_NOTE: &str = "device";
+/// First byte of the second form.
+const KEY_ELSEWHERE: u8 = 1;
 /// What starts the keys of notes that hold a journal's genesis, or nothing where it is not known.
 const JOURNAL_NOTES: &str = "journal/";
 /// What starts the keys of notes that hold cursors into peers' stores.
 const CURSOR_NOTES: &str = "cursor/";
 
-/// The store's device key; made from fresh entropy if it has none yet.
-pub(crate) async fn device_key<P: Platform>(platform: &P) -> Result<DeviceKey, NodeError> {
+/// The key of the device that the store belongs to: the one given, else the one kept there, made from fresh
+/// entropy if the store is new.
+pub(crate) async fn device_key<P: Platform>(
+    platform: &P,
+    given: Option<DeviceKey>,
+) -> Result<DeviceKey, NodeError> {
     let store = platform.store();
-    let mut seed = [0; 32];
-    platform.entropy().fill(&mut seed)?;
+    let (key, note) = match given.clone() {
+        Some(key) => {
+            let note = [&[KEY_ELSEWHERE], key.device().as_bytes().as_slice()].concat();
+            (key, note)
+        }
+        None => {
+            let seed = seed(platform)?;
+            (DeviceKey::from_seed(seed), seed.to_vec())
+        }
+    };
     let made = match store.note(DEVICE_NOTE).await? {
         Some(kept) => Err(Some(kept)),
-        None => store.set_note(DEVICE_NOTE, None, Some(seed.to_vec())).await?,
+        None => store.set_note(DEVICE_NOTE, None, Some(note)).await?,
     };
-    let seed = match made {
-        Ok(()) => seed,
-        // Kept from before, or another handle of the store was faster.
-        Err(kept) => kept
-            .and_then(|kept| kept.try_into().ok())
-            .ok_or_else(|| StoreError::Damaged("the device key has another length than 32 bytes".into()))?,
-    };
-    Ok(DeviceKey::from_seed(seed))
+    // Kept from before, or another handle of the store was faster.
+    let Err(kept) = made else { return Ok(key) };
+    let (owner, kept) = owner(&kept.unwrap_or_default())
+        .ok_or_else(|| StoreError::Damaged("the device key has another length than 32 bytes".into()))?;
+    match given.or(kept) {
+        Some(key) if key.device() == owner => Ok(key),
+        Some(_) => Err(NodeError::OtherDevice(owner)),
+        None => Err(NodeError::KeyNeeded(owner)),
+    }
+}
+
+/// The device that a store belongs to, and its key if it is kept there.
+fn owner(note: &[u8]) -> Option<(DeviceId, Option<DeviceKey>)> {
+    match note.split_first() {
+        Some((&KEY_ELSEWHERE, device)) if note.len() == 33 => {
+            Some((DeviceId::from_bytes(device.try_into().ok()?), None))
+        }
+        _ => {
+            let key = DeviceKey::from_seed(note.try_into().ok()?);
+            Some((key.device(), Some(key)))
+        }
+    }
 }
 
 /// Random bytes to seed the machine.

@@ -10,6 +10,10 @@ use crate::platform::traits::{AppendOutcome, Durability, Store, StoredRecord};
 
 /// Records with their numbers, or why there are none.
 type Records = Result<Vec<(u64, StoredRecord)>, StoreError>;
+/// What became of setting a note: see [`Store::set_note`].
+type NoteSet = Result<Result<(), Option<Vec<u8>>>, StoreError>;
+/// Notes with their keys, or why there are none.
+type Notes = Result<Vec<(String, Vec<u8>)>, StoreError>;
 
 /// [`Store`] as an object. Every store is one.
 trait DynStore: MaybeSend + MaybeSync {
@@ -36,8 +40,8 @@ trait DynStore: MaybeSend + MaybeSync {
         key: &'a str,
         expected: Option<Vec<u8>>,
         value: Option<Vec<u8>>,
-    ) -> BoxFuture<'a, Result<Result<(), Option<Vec<u8>>>, StoreError>>;
-    fn notes<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<(String, Vec<u8>)>, StoreError>>;
+    ) -> BoxFuture<'a, NoteSet>;
+    fn notes<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Notes>;
 }
 
 impl<S: Store> DynStore for S {
@@ -85,11 +89,11 @@ impl<S: Store> DynStore for S {
         key: &'a str,
         expected: Option<Vec<u8>>,
         value: Option<Vec<u8>>,
-    ) -> BoxFuture<'a, Result<Result<(), Option<Vec<u8>>>, StoreError>> {
+    ) -> BoxFuture<'a, NoteSet> {
         Box::pin(Store::set_note(self, key, expected, value))
     }
 
-    fn notes<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<(String, Vec<u8>)>, StoreError>> {
+    fn notes<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Notes> {
         Box::pin(Store::notes(self, prefix))
     }
 }
@@ -160,16 +164,11 @@ impl Store for BoxedStore {
         self.0.note(key).await
     }
 
-    async fn set_note(
-        &self,
-        key: &str,
-        expected: Option<Vec<u8>>,
-        value: Option<Vec<u8>>,
-    ) -> Result<Result<(), Option<Vec<u8>>>, StoreError> {
+    async fn set_note(&self, key: &str, expected: Option<Vec<u8>>, value: Option<Vec<u8>>) -> NoteSet {
         self.0.set_note(key, expected, value).await
     }
 
-    async fn notes(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+    async fn notes(&self, prefix: &str) -> Notes {
         self.0.notes(prefix).await
     }
 }

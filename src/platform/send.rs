@@ -35,13 +35,6 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 #[cfg(target_arch = "wasm32")]
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
-/// A boxed function that is called once, `Send` natively.
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) type BoxCall<T> = Box<dyn FnOnce(T) + Send>;
-/// A boxed function that is called once, `Send` natively.
-#[cfg(target_arch = "wasm32")]
-pub(crate) type BoxCall<T> = Box<dyn FnOnce(T)>;
-
 /// A boxed stream, `Send` natively.
 #[cfg(not(target_arch = "wasm32"))]
 pub type BoxStream<'a, T> = Pin<Box<dyn Stream<Item = T> + Send + 'a>>;

@@ -15,6 +15,7 @@ import { chromium } from "playwright-core";
 import * as vite from "vite";
 import webpack from "webpack";
 
+import { reload } from "./reload.mjs";
 import { serve } from "./serve.mjs";
 import { tabs } from "./tabs.mjs";
 
@@ -152,6 +153,24 @@ const TESTS = {
     } finally {
       await server.close();
     }
+  },
+
+  async "a store that is opened again"() {
+    const server = await serve(plainPage());
+    try {
+      await reload(await launched(), server.url);
+    } finally {
+      await server.close();
+    }
+  },
+
+  async "the README's program, as it stands"() {
+    const readme = readFileSync(join(root, "pkg-config/ts/README.md"), "utf8");
+    const programs = [...readme.matchAll(/^```js\n(.*?)^```$/gms)].map(([, program]) => program);
+    assert.equal(programs.length, 1);
+    const folder = project({ "main.js": programs[0] });
+    const printed = execFileSync(process.execPath, ["main.js"], { cwd: folder, encoding: "utf8", timeout: 20_000 });
+    assert.match(printed, /^note\/1 Buy bread\n[0-9a-f]{64}\n$/);
   },
 
   async "Vite, build"() {

@@ -162,6 +162,9 @@ def checks():
         yield f"id of {case['name']}", id.hex() == case["id"]
     for case in load("zip215.json"):
         yield f"signature: {case['name']}", verdict(case) == case["valid"]
+    for case in load("peers.json"):
+        peers = [[address, optional(device)] for address, device in case["peers"]]
+        yield f"peers: {case['name']}", cbor([1, peers]).hex() == case["hex"]
     try:
         import confirm_roots
     except ModuleNotFoundError:

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { inspect } from "node:util";
 
 import { all, code, isoroot, made, next, SyncNode } from "./isoroot.mjs";
 
@@ -156,6 +157,66 @@ function calls(node, options = {}) {
     () => node.persist(options),
   ];
 }
+
+test("an append that is aborted at once does not happen", async () => {
+  const node = await made();
+  const reason = new Error("mine");
+  const given = (call) => {
+    const controller = new AbortController();
+    const appending = call({ signal: controller.signal });
+    controller.abort(reason);
+    return assert.rejects(appending, (error) => code("ABORTED")(error) && error.cause === reason);
+  };
+  const kept = node.append(fact(1));
+  await Promise.all([
+    given((options) => node.append(fact(2), options)),
+    given((options) => node.appendAll([[fact(3)], [fact(4)]], options)),
+  ]);
+  await kept;
+  await node.append(fact(5));
+  assert.deepEqual((await all(node.facts())).map(({ value }) => value), [1, 5]);
+  // Later it is whole, or not at all.
+  const controller = new AbortController();
+  const appending = node.append([fact(6), fact(7)], { signal: controller.signal });
+  setTimeout(() => controller.abort());
+  await appending.catch(code("ABORTED"));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.ok([2, 4].includes((await all(node.facts())).length));
+});
+
+test("a sync that nobody waits for goes on", async () => {
+  const [one, two] = await pair();
+  await one.append(fact(1));
+  const controller = new AbortController();
+  const synced = next(two, "synced");
+  const syncing = two.sync({ signal: controller.signal });
+  controller.abort();
+  await assert.rejects(syncing, code("ABORTED"));
+  await synced;
+  assert.equal(await one.root(), await two.root());
+});
+
+test("a device's key can be brought", async () => {
+  const identity = isoroot.Identity.generate();
+  const seed = identity.exposeSeed();
+  const [one, two] = [await made({ identity }), await made({ identity: seed })];
+  assert.equal(one.device, two.device);
+  assert.notEqual((await made()).device, one.device);
+  assert.notEqual(isoroot.Identity.generate().exposeSeed().join(), seed.join());
+  // RFC 8032: the key of 32 bytes of 1.
+  const known = await made({ identity: new Uint8Array(32).fill(1) });
+  assert.equal(known.device, "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c");
+  // What is exposed is a copy, and what was given is not changed.
+  identity.exposeSeed().fill(0);
+  assert.deepEqual(identity.exposeSeed(), seed);
+  const hex = Buffer.from(seed).toString("hex");
+  for (const shown of [inspect(identity, { depth: 9, showHidden: true }), JSON.stringify(identity), String(identity), inspect(one, { depth: 9, showHidden: true })]) {
+    assert.ok(!shown.includes(hex) && !shown.includes(seed.join()) && !shown.includes([...seed].join(", ")));
+  }
+  for (const wrong of [new Uint8Array(31), new Uint8Array(33), "00".repeat(32), [1], null, {}, { exposeSeed: () => "x" }]) {
+    await assert.rejects(SyncNode.create({ identity: wrong }), code("INVALID_IDENTITY"));
+  }
+});
 
 test("what is closed says so", async () => {
   const node = await made();

@@ -17,28 +17,30 @@ impl<P: Platform> CommandLoop<P> {
         match command {
             Command::Start { reply } => self.start(reply),
             Command::Stop { reply } => self.stop(reply),
-            Command::IsRunning { reply } => reply(Ok(self.machine.is_running())),
+            Command::IsRunning { reply } => reply.answer(Ok(self.machine.is_running())),
             Command::Open { journal, reply } => {
                 let ticket = self.ticket(Waiting::Open(reply));
                 self.machine.handle(Input::Open { ticket, journal }, now);
             }
+            // Whoever asked has given up before it was taken: then it does not happen.
+            Command::Append { reply, .. } if !reply.waits() => {}
             Command::Append { journal, drafts, reply } => {
                 let device = self.machine.device();
                 if let Some(draft) = drafts.iter().find(|draft| draft.author() != device) {
                     let error = DraftError::Author { author: draft.author(), device };
-                    return reply(Err(error.into()));
+                    return reply.answer(Err(error.into()));
                 }
                 let ticket = self.ticket(Waiting::Append(reply));
                 self.machine.handle(Input::Append { ticket, journal, drafts }, now);
             }
-            Command::Status { journal, reply } => reply(self.status(journal)),
+            Command::Status { journal, reply } => reply.answer(self.status(journal)),
             Command::Get { journal, entry, reply } => self.get(journal, entry, reply),
             Command::Page { journal, filter, after, limit, reply } => {
                 let Some(open) = self.machine.journal(journal) else {
-                    return reply(Err(NodeError::NoJournal(journal)));
+                    return reply.answer(Err(NodeError::NoJournal(journal)));
                 };
                 if !(1..=PAGE_MAX).contains(&limit) {
-                    return reply(Err(NodeError::Page));
+                    return reply.answer(Err(NodeError::Page));
                 }
                 let numbers = page_numbers(open, &filter, after, limit);
                 let page = load_page(self.platform.store().clone(), journal, numbers, filter);
@@ -52,48 +54,48 @@ impl<P: Platform> CommandLoop<P> {
                 let peers = self.machine.peers();
                 let known = peers.iter().any(|peer| peer.address == address);
                 if !known && peers.len() >= PEERS {
-                    return reply(Err(NodeError::TooManyPeers));
+                    return reply.answer(Err(NodeError::TooManyPeers));
                 }
                 if let Err(error) = self.transport(&address).map(drop) {
-                    return reply(Err(error.into()));
+                    return reply.answer(Err(error.into()));
                 }
                 self.machine.handle(Input::AddPeer { address, device }, now);
-                reply(Ok(!known));
+                reply.answer(Ok(!known));
             }
             Command::RemovePeer { address, reply } => {
                 let known = self.machine.peers().iter().any(|peer| peer.address == address);
                 self.machine.handle(Input::RemovePeer { address }, now);
-                reply(Ok(known));
+                reply.answer(Ok(known));
             }
-            Command::Peers { reply } => reply(Ok(self.machine.peers())),
+            Command::Peers { reply } => reply.answer(Ok(self.machine.peers())),
             Command::Sync { journal, address, reply } => {
                 if !self.machine.is_running() {
-                    return reply(Err(NodeError::NotStarted));
+                    return reply.answer(Err(NodeError::NotStarted));
                 }
                 if self.machine.journal(journal).is_none() {
-                    return reply(Err(NodeError::NoJournal(journal)));
+                    return reply.answer(Err(NodeError::NoJournal(journal)));
                 }
                 if !self.machine.peers().iter().any(|peer| peer.address == address) {
-                    return reply(Err(NodeError::NoPeer));
+                    return reply.answer(Err(NodeError::NoPeer));
                 }
                 let ticket = self.ticket(Waiting::Sync(reply));
                 self.machine.handle(Input::Sync { ticket, journal, address }, now);
             }
             Command::Accept { connection, reply } => {
                 if !self.machine.is_running() {
-                    return reply(Err(NodeError::NotStarted));
+                    return reply.answer(Err(NodeError::NotStarted));
                 }
                 let number = self.machine.next_connection();
                 let remote = connection.remote.clone();
                 let binding = self.attach(number, connection);
                 self.machine.handle(Input::Accepted { connection: number, remote, binding }, now);
-                reply(Ok(()));
+                reply.answer(Ok(()));
             }
             Command::Subscribe { events, reply } => {
                 self.subscribers.push(Subscriber { events, missed: 0 });
-                reply(Ok(()));
+                reply.answer(Ok(()));
             }
-            Command::Connections { reply } => reply(Ok(self.machine.connections())),
+            Command::Connections { reply } => reply.answer(Ok(self.machine.connections())),
         }
     }
 
@@ -118,10 +120,10 @@ impl<P: Platform> CommandLoop<P> {
 
     pub(super) fn get(&mut self, journal: JournalId, entry: EntryId, reply: Reply<Option<Entry>>) {
         let Some(open) = self.machine.journal(journal) else {
-            return reply(Err(NodeError::NoJournal(journal)));
+            return reply.answer(Err(NodeError::NoJournal(journal)));
         };
         let Some(number) = open.number_of(&entry) else {
-            return reply(Ok(None));
+            return reply.answer(Ok(None));
         };
         let load = load_entry(self.platform.store().clone(), journal, number);
         self.reply_with("get", reply, load);
@@ -134,7 +136,7 @@ impl<P: Platform> CommandLoop<P> {
         reply: Reply<T>,
         task: impl Future<Output = Result<T, NodeError>> + MaybeSend + 'static,
     ) {
-        let task = Box::pin(async move { reply(task.await) });
+        let task = Box::pin(async move { reply.answer(task.await) });
         self.work.spawn(self.platform.spawner(), name, task, None);
     }
 
@@ -143,7 +145,7 @@ impl<P: Platform> CommandLoop<P> {
             Stopping::Yes { starts, .. } => starts.push(reply),
             Stopping::No => {
                 self.machine.handle(Input::Start, self.now());
-                reply(Ok(()));
+                reply.answer(Ok(()));
             }
         }
     }
@@ -154,11 +156,11 @@ impl<P: Platform> CommandLoop<P> {
             Stopping::Yes { stops, starts } => {
                 // Starts that waited for this stop are overtaken by the next: one stop serves both.
                 for start in starts.drain(..) {
-                    start(Ok(()));
+                    start.answer(Ok(()));
                 }
                 stops.push(reply);
             }
-            Stopping::No if !self.machine.is_running() => reply(Ok(StopReport::default())),
+            Stopping::No if !self.machine.is_running() => reply.answer(Ok(StopReport::default())),
             Stopping::No => {
                 self.machine.handle(Input::Stop, self.now());
                 self.carry_out_all();

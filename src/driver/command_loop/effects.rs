@@ -100,17 +100,17 @@ impl<P: Platform> CommandLoop<P> {
             }
             Effect::Opened { ticket, opened } => {
                 if let Some(Waiting::Open(reply)) = self.waiting.remove(&ticket) {
-                    reply(opened.map_err(NodeError::from));
+                    reply.answer(opened.map_err(NodeError::from));
                 }
             }
             Effect::Appended { ticket, appended } => {
                 if let Some(Waiting::Append(reply)) = self.waiting.remove(&ticket) {
-                    reply(appended.map_err(NodeError::from));
+                    reply.answer(appended.map_err(NodeError::from));
                 }
             }
             Effect::Synced { ticket, synced } => {
                 if let Some(Waiting::Sync(reply)) = self.waiting.remove(&ticket) {
-                    reply(synced.map_err(NodeError::from));
+                    reply.answer(synced.map_err(NodeError::from));
                 }
             }
             Effect::Event(event) => self.publish(event),

@@ -71,7 +71,7 @@ struct Subscriber {
 struct Watcher {
     journal: JournalId,
     after: u64,
-    reply: oneshot::Sender<Result<(), NodeError>>,
+    reply: Reply<()>,
 }
 
 /// See the module.
@@ -188,6 +188,10 @@ impl<P: Platform> CommandLoop<P> {
 
     /// The last handle is gone: nothing can be heard any more, what was acknowledged is durable.
     async fn wind_up(mut self) {
+        // Whoever still waits is told so at once.
+        self.waiting.clear();
+        self.watchers.clear();
+        self.subscribers.clear();
         self.machine.handle(Input::Stop, self.now());
         self.carry_out_all();
         for (_, follower) in std::mem::take(&mut self.followers) {
@@ -229,7 +233,7 @@ impl<P: Platform> CommandLoop<P> {
             Outside::Stopped(report) => {
                 if let Stopping::Yes { stops, starts } = std::mem::replace(&mut self.stopping, Stopping::No) {
                     for reply in stops {
-                        reply(Ok(report.clone()));
+                        reply.answer(Ok(report.clone()));
                     }
                     for reply in starts {
                         self.start(reply);
@@ -252,11 +256,10 @@ impl<P: Platform> CommandLoop<P> {
         };
         for watcher in self.watchers.extract_if(.., due).collect::<Vec<_>>() {
             let grown = head.map(drop).ok_or(NodeError::NoJournal(journal));
-            // Whoever asked may have given up.
-            drop(watcher.reply.send(grown));
+            watcher.reply.answer(grown);
         }
         // Watchers that gave up are dropped with the next change.
-        self.watchers.retain(|watcher| !watcher.reply.is_canceled());
+        self.watchers.retain(|watcher| watcher.reply.waits());
     }
 }
 
