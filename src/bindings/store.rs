@@ -1,5 +1,6 @@
-//! Either store under one type, so that the driver is compiled once.
+//! Any store under one type, so that the driver is compiled once.
 
+use crate::bindings::custom::JsStore;
 use crate::error::StoreError;
 use crate::ids::{Cursor, EntryId, JournalId};
 use crate::platform::memory::MemoryStore;
@@ -13,6 +14,8 @@ pub(super) enum PageStore {
     Memory(MemoryStore),
     /// In IndexedDB.
     IndexedDb(IndexedDbStore),
+    /// By the application.
+    Custom(JsStore),
 }
 
 impl Store for PageStore {
@@ -20,6 +23,7 @@ impl Store for PageStore {
         match self {
             Self::Memory(store) => store.head(journal).await,
             Self::IndexedDb(store) => store.head(journal).await,
+            Self::Custom(store) => store.head(journal).await,
         }
     }
 
@@ -33,6 +37,7 @@ impl Store for PageStore {
         match self {
             Self::Memory(store) => store.append(journal, at, entries, durability).await,
             Self::IndexedDb(store) => store.append(journal, at, entries, durability).await,
+            Self::Custom(store) => store.append(journal, at, entries, durability).await,
         }
     }
 
@@ -45,6 +50,7 @@ impl Store for PageStore {
         match self {
             Self::Memory(store) => store.read(journal, from, max_bytes).await,
             Self::IndexedDb(store) => store.read(journal, from, max_bytes).await,
+            Self::Custom(store) => store.read(journal, from, max_bytes).await,
         }
     }
 
@@ -56,6 +62,7 @@ impl Store for PageStore {
         match self {
             Self::Memory(store) => store.fetch(journal, numbers).await,
             Self::IndexedDb(store) => store.fetch(journal, numbers).await,
+            Self::Custom(store) => store.fetch(journal, numbers).await,
         }
     }
 
@@ -63,6 +70,7 @@ impl Store for PageStore {
         match self {
             Self::Memory(store) => store.ids(journal, from, max).await,
             Self::IndexedDb(store) => store.ids(journal, from, max).await,
+            Self::Custom(store) => store.ids(journal, from, max).await,
         }
     }
 
@@ -70,6 +78,7 @@ impl Store for PageStore {
         match self {
             Self::Memory(store) => store.changed(journal, after).await,
             Self::IndexedDb(store) => store.changed(journal, after).await,
+            Self::Custom(store) => store.changed(journal, after).await,
         }
     }
 
@@ -77,6 +86,7 @@ impl Store for PageStore {
         match self {
             Self::Memory(store) => store.note(key).await,
             Self::IndexedDb(store) => store.note(key).await,
+            Self::Custom(store) => store.note(key).await,
         }
     }
 
@@ -89,6 +99,7 @@ impl Store for PageStore {
         match self {
             Self::Memory(store) => store.set_note(key, expected, value).await,
             Self::IndexedDb(store) => store.set_note(key, expected, value).await,
+            Self::Custom(store) => store.set_note(key, expected, value).await,
         }
     }
 
@@ -96,6 +107,7 @@ impl Store for PageStore {
         match self {
             Self::Memory(store) => store.notes(prefix).await,
             Self::IndexedDb(store) => store.notes(prefix).await,
+            Self::Custom(store) => store.notes(prefix).await,
         }
     }
 }
