@@ -126,7 +126,18 @@ function guarded(exports, failed) {
 
 /** What the package for tests has on top. */
 const TEST_ENTRY = `export * from "./index.js";
+import { type Connection, type Store, tameConnection, tameStore } from "./custom.js";
 import { load } from "./load.js";
+import { within } from "./wait.js";
+export async function checkStore(make: () => Store): Promise<void> {
+  const instance = await load();
+  await within(instance.exports.checkStore!(() => tameStore(make())), "checking", { timeout: 60_000 }, instance);
+}
+export async function checkTransport(make: () => [Connection, Connection], held: number): Promise<void> {
+  const instance = await load();
+  const connect = () => make().map(tameConnection) as any;
+  await within(instance.exports.checkTransport!(connect, held), "checking", { timeout: 60_000 }, instance);
+}
 export async function crash(message: string): Promise<void> {
   (await load()).exports.panicOnPurpose?.(message);
 }

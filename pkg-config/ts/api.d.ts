@@ -66,6 +66,82 @@ export declare class Identity {
     exposeSeed(): Uint8Array;
 }
 
+/** An entry as a store keeps it. */
+export interface StoredEntry {
+    readonly id: EntryId;
+    /** Its bytes, as signed: at most 1,048,576. */
+    readonly bytes: Uint8Array;
+}
+/** An entry and its place: 1, 2, 3 … in the order of commit in this store, for each journal. */
+export interface NumberedEntry extends StoredEntry {
+    readonly number: number;
+}
+/**
+ * Keeps the entries of journals in the order of commit, and small notes. It knows nothing of facts.
+ *
+ * - `append` is atomic, and happens only if the head is still `at`: several writers lose nothing.
+ * - Who has seen number `n` never later sees a new entry at or below `n`.
+ * - When there is no room left, throw an `IsorootError` with the code `STORE_FULL` or a
+ *   `QuotaExceededError`: reading goes on, and so do writes that fit. After any other failed write a node
+ *   writes nothing more until it is opened again.
+ *
+ * What is thrown, and an answer of another form, fails the call with `STORE_FAILED`. A node calls it as long
+ * as it lives; opening and closing it is the application's. One store object is for one node.
+ */
+export interface Store {
+    /** Names this store among all: 32 random hex digits, the same as long as its content lasts. See `storeId`. */
+    readonly id: StoreId;
+    /** The last number of a journal, 0 if it is empty or unknown. */
+    head(journal: JournalId): Promise<number> | number;
+    /** Appends all as one if the head is `at`. Resolves when they are as durable as asked. */
+    append(journal: JournalId, at: number, entries: readonly StoredEntry[], durability: "strict" | "relaxed"): Promise<Appending> | Appending;
+    /** Entries in order from this number on, as many as take at most so many bytes; at least one, if there is one. */
+    read(journal: JournalId, from: number, maxBytes: number): Promise<readonly NumberedEntry[]> | readonly NumberedEntry[];
+    /** The entries of these numbers, in this order, without those that are not there. */
+    fetch(journal: JournalId, numbers: readonly number[]): Promise<readonly NumberedEntry[]> | readonly NumberedEntry[];
+    /** The ids from this number on, in order, at most so many. */
+    ids(journal: JournalId, from: number, max: number): Promise<readonly EntryId[]> | readonly EntryId[];
+    /** Resolves with the head when it is beyond `after`. Without it, a node looks for itself each second. */
+    changed?(journal: JournalId, after: number, signal: AbortSignal): Promise<number>;
+    note(key: string): Promise<Uint8Array | null> | Uint8Array | null;
+    /** Replaces a note, durably, if it still is `expected`; null is no note. */
+    setNote(key: string, expected: Uint8Array | null, value: Uint8Array | null): Promise<Noting> | Noting;
+    /** The notes whose keys start with this, in the order of their keys. */
+    notes(prefix: string): Promise<readonly (readonly [string, Uint8Array])[]> | readonly (readonly [string, Uint8Array])[];
+}
+/** Whether an append happened, and the head as it is now. */
+export interface Appending {
+    readonly done: boolean;
+    readonly head: number;
+}
+/** Whether a note was set; if not, what it is. */
+export type Noting = {
+    readonly done: true;
+} | {
+    readonly done: false;
+    readonly now: Uint8Array | null;
+};
+/** An open connection: frames of at most 65,536 bytes, in order, none lost, both ways. */
+export interface Connection {
+    /** Sends a frame; resolves when the next one can be taken, which is how a slow peer holds back a fast one. */
+    send(frame: Uint8Array): Promise<void> | void;
+    /** The next frame, or null when the peer has closed. It is not called again before it has answered. */
+    receive(): Promise<Uint8Array | null>;
+    /** Ends the connection, after all that was sent. A `receive` that waits then answers, in whatever way. */
+    close(reason: string): Promise<void> | void;
+    /** Bytes that both ends of this very connection share and nobody else has, if there are any. */
+    readonly binding?: Uint8Array;
+    /** The other end, for messages. */
+    readonly remote?: string;
+}
+/** Opens connections. What it throws is a peer that was not reached. */
+export interface Transport {
+    /** Dials an address of its scheme. The signal is aborted when nobody wants it any more. */
+    connect(address: string, signal: AbortSignal): Promise<Connection>;
+}
+/** A store's id from hex or its 16 bytes; a new one without. */
+export declare function storeId(id?: string | Uint8Array): StoreId;
+
 /**
  * How long to wait. What ends is the wait: what was asked for goes on, and may still happen. Only an `append`
  * that had not begun is taken back.
@@ -205,9 +281,11 @@ export type State = "stopped" | "starting" | "running" | "stopping" | "closed" |
 export interface NodeOptions extends WaitOptions {
     /**
      * `"memory"`, the default, or the name of a store in IndexedDB, which outlives the page and may be shared
-     * by tabs, workers and journals of an origin.
+     * by tabs, workers and journals of an origin; or a store of the application's own.
      */
-    store?: string;
+    store?: string | Store;
+    /** Transports of the application's own, by the scheme of the addresses that they dial. */
+    transports?: Readonly<Record<string, Transport>>;
     /**
      * Addresses to dial once started, such as `wss://hub.example/sync`, or `pipe:NAME` within the page. Unlike
      * those of `addPeer` they are not kept in the store: give them each time.
@@ -368,6 +446,11 @@ export declare class SyncNode extends EventTarget implements AsyncDisposable {
      * come in while it is started. A name that is in use fails with `ADDRESS`.
      */
     listen(name: string, options?: WaitOptions): Promise<void>;
+    /**
+     * Takes a connection that a peer has opened, by whatever transport. The node must be started. The connection
+     * is the node's from then on.
+     */
+    accept(connection: Connection, options?: WaitOptions): Promise<void>;
     /** Asks the browser not to delete what the origin stores when room gets scarce; whether it agrees. */
     persist(options?: WaitOptions): Promise<boolean>;
 }

@@ -1,5 +1,15 @@
 // Isoroot for JavaScript: journals of small facts, equal on every device, proved by one Merkle root.
 
+export {
+  storeId,
+  type Appending,
+  type Connection,
+  type Noting,
+  type NumberedEntry,
+  type Store,
+  type StoredEntry,
+  type Transport,
+} from "./custom.js";
 export { IsorootError, type Fault } from "./errors.js";
 export { SyncNodeEvent, type SyncNodeEventMap, type SyncReport } from "./events.js";
 export type { Entry, Fact, FactRecord, FactsOptions, FactValue } from "./facts.js";

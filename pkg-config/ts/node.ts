@@ -1,12 +1,13 @@
 // A node: one journal on this device, kept equal with its peers while started.
 
+import { type Connection, type Store, tameConnection, tameStore, tameTransports, type Transport } from "./custom.js";
 import { fromPlain, IsorootError, type PlainError } from "./errors.js";
 import { SyncNodeEvent, type SyncNodeEventMap, type SyncReport } from "./events.js";
 import { type Entry, type Fact, FactIterator, type FactRecord, type FactsOptions, type Page } from "./facts.js";
 import { type Identity, seedOf } from "./identity.js";
 import type { DeviceId, EntryId, JournalId, Root, StoreId } from "./ids.js";
 import { type Instance, load } from "./load.js";
-import type { RawEvent, RawNode, RawSync } from "./raw.js";
+import type { RawEvent, RawGiven, RawNode, RawSync } from "./raw.js";
 import { type Question, SILENCE, Tabs } from "./tabs.js";
 import { aborted, type Call, TIMEOUT, type WaitOptions, within } from "./wait.js";
 
@@ -17,9 +18,11 @@ export type State = "stopped" | "starting" | "running" | "stopping" | "closed" |
 export interface NodeOptions extends WaitOptions {
   /**
    * `"memory"`, the default, or the name of a store in IndexedDB, which outlives the page and may be shared
-   * by tabs, workers and journals of an origin.
+   * by tabs, workers and journals of an origin; or a store of the application's own.
    */
-  store?: string;
+  store?: string | Store;
+  /** Transports of the application's own, by the scheme of the addresses that they dial. */
+  transports?: Readonly<Record<string, Transport>>;
   /**
    * Addresses to dial once started, such as `wss://hub.example/sync`, or `pipe:NAME` within the page. Unlike
    * those of `addPeer` they are not kept in the store: give them each time.
@@ -118,34 +121,38 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
    */
   static create(options: CreateOptions = {}): Promise<SyncNode> {
     const { genesis, name } = options;
-    return SyncNode.#begin(options, "making the journal", ({ exports }, store, seed) =>
-      exports.Node.create(store, options.allowPlain ?? false, seed, genesis, name),
+    return SyncNode.#begin(options, "making the journal", ({ exports }, given) =>
+      exports.Node.create(given, genesis, name),
     );
   }
 
   /** A node on a journal that somebody else made, or that the store has. */
   static open(options: OpenOptions): Promise<SyncNode> {
-    return SyncNode.#begin(options, "opening the journal", ({ exports }, store, seed) =>
-      exports.Node.open(store, options.allowPlain ?? false, seed, String(options.journal)),
+    return SyncNode.#begin(options, "opening the journal", ({ exports }, given) =>
+      exports.Node.open(given, String(options.journal)),
     );
   }
 
   static async #begin(
     options: NodeOptions,
     what: string,
-    make: (instance: Instance, store: string | undefined, seed: Uint8Array | undefined) => Promise<RawNode>,
+    make: (instance: Instance, given: RawGiven) => Promise<RawNode>,
   ): Promise<SyncNode> {
-    const { signal, store } = options;
+    const { signal } = options;
+    const store = typeof options.store === "string" && options.store !== "memory" ? options.store : undefined;
+    const custom = typeof options.store === "object" ? tameStore(options.store) : undefined;
+    const transports = tameTransports(options.transports ?? {});
     if (signal?.aborted) throw aborted(signal);
     const end = Date.now() + (options.timeout ?? TIMEOUT);
     const rest = (): WaitOptions => ({ ...(signal && { signal }), timeout: Math.max(1, end - Date.now()) });
-    const seed = seedOf(options.identity);
+    const identity = seedOf(options.identity);
     const instance = await within(load(), "loading Isoroot", rest()).catch((error: unknown) => {
-      seed?.fill(0);
+      identity?.fill(0);
       throw error;
     });
-    const making = make(instance, store === "memory" ? undefined : store, seed);
-    seed?.fill(0);
+    const making = make(instance, { store, custom, transports, plain: options.allowPlain ?? false, identity });
+    // The wasm has its own copy.
+    identity?.fill(0);
     let node: SyncNode | undefined;
     try {
       const raw = await within(making, what, rest(), instance);
@@ -169,7 +176,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
     this.journal = raw.journal as JournalId;
     this.device = raw.device as DeviceId;
     instance.onCrash(this.#onCrash);
-    this.#tabs = store === undefined || store === "memory" ? undefined : this.#join(store);
+    this.#tabs = store === undefined ? undefined : this.#join(store);
     void this.#pump();
   }
 
@@ -385,6 +392,14 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
    */
   listen(name: string, options: WaitOptions = {}): Promise<void> {
     return this.#call("listening", options, (raw) => raw.listen(String(name)));
+  }
+
+  /**
+   * Takes a connection that a peer has opened, by whatever transport. The node must be started. The connection
+   * is the node's from then on.
+   */
+  accept(connection: Connection, options: WaitOptions = {}): Promise<void> {
+    return this.#call("accepting", options, async (raw) => raw.accept(tameConnection(connection)));
   }
 
   /** Asks the browser not to delete what the origin stores when room gets scarce; whether it agrees. */

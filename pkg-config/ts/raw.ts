@@ -1,5 +1,6 @@
 // What the wasm exports, as this facade uses it. Its promises reject with plain errors.
 
+import type { Tame, TameConnection, TameStore } from "./custom.js";
 import type { PlainError } from "./errors.js";
 import type { SyncReport } from "./events.js";
 import type { Entry, Fact, Page } from "./facts.js";
@@ -53,6 +54,7 @@ export interface RawNode {
   dialKeptPeers(): Promise<number>;
   peers(): Promise<RawPeer[]>;
   listen(name: string): Promise<void>;
+  accept(connection: TameConnection): Promise<void>;
   appendAll(entries: readonly (readonly Fact[])[], call: Call): Promise<RawAppended[]>;
   page(predicate: string | undefined, prefix: string | undefined, after: number, limit: number): Promise<Page>;
   get(entry: string): Promise<Entry | null>;
@@ -63,25 +65,26 @@ export interface RawNode {
   close(): Promise<void>;
 }
 
+/** Where a node keeps its journal, and how it dials. */
+export interface RawGiven {
+  /** The name of a store in IndexedDB. */
+  store: string | undefined;
+  custom: TameStore | undefined;
+  transports: [string, Tame][];
+  plain: boolean;
+  identity: Uint8Array | undefined;
+}
+
 export interface Exports {
   Node: {
-    create(
-      store: string | undefined,
-      plain: boolean,
-      identity: Uint8Array | undefined,
-      genesis: Uint8Array | undefined,
-      name: string | undefined,
-    ): Promise<RawNode>;
-    open(
-      store: string | undefined,
-      plain: boolean,
-      identity: Uint8Array | undefined,
-      journal: string,
-    ): Promise<RawNode>;
+    create(given: RawGiven, genesis: Uint8Array | undefined, name: string | undefined): Promise<RawNode>;
+    open(given: RawGiven, journal: string): Promise<RawNode>;
   };
   onCrash(handler: (message: string) => void): void;
   parseLink(link: string): { journal: string; hub: string | null };
   formatLink(journal: string, hub: string | undefined): string;
   /** Only in test builds. */
   panicOnPurpose?(message: string): void;
+  checkStore?(open: () => TameStore): Promise<void>;
+  checkTransport?(connect: () => [TameConnection, TameConnection], held: number): Promise<void>;
 }

@@ -6,6 +6,7 @@
 
 mod convert;
 mod crash;
+mod custom;
 mod dialling;
 mod error;
 mod events;
@@ -19,5 +20,7 @@ mod syncing;
 pub use crash::on_crash;
 #[cfg(feature = "bindings-test")]
 pub use crash::panic_on_purpose;
+#[cfg(feature = "bindings-test")]
+pub use custom::{check_store, check_transport};
 pub use link::{format_link, parse_link};
 pub use node::Node;

@@ -12,11 +12,12 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::{future_to_promise, spawn_local};
 use zeroize::Zeroize;
 
+use crate::bindings::custom::{JsStore, JsTransport, Tame};
 use crate::bindings::dialling::{Dialling, Dials};
 use crate::bindings::error::CallError;
 use crate::bindings::mailbox::{self, Call, Deferred, Mailbox};
 use crate::bindings::object::{number, object, text, whole};
-use crate::bindings::{events, facts, link, syncing};
+use crate::bindings::{custom, events, facts, link, syncing};
 use crate::crypto::sign::DeviceKey;
 use crate::driver::command::{Command, JournalStatus, Reply};
 use crate::driver::error::NodeError;
@@ -40,6 +41,27 @@ const BATCH: u32 = 256;
 thread_local! {
     /// Names under which the nodes of this page reach each other as `pipe:NAME`.
     static PIPES: PipeNetwork = PipeNetwork::new();
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// Where a node keeps its journal and how it dials, as the facade has put it together.
+    pub type Given;
+    /// The name of a store in IndexedDB.
+    #[wasm_bindgen(method, getter, structural)]
+    fn store(this: &Given) -> Option<String>;
+    /// A store of the application's.
+    #[wasm_bindgen(method, getter, structural)]
+    fn custom(this: &Given) -> Option<Tame>;
+    /// Pairs of scheme and function.
+    #[wasm_bindgen(method, getter, structural)]
+    fn transports(this: &Given) -> Array;
+    /// Whether `ws://` is dialled beyond this machine.
+    #[wasm_bindgen(method, getter, structural)]
+    fn plain(this: &Given) -> bool;
+    /// The 32-byte seed of the device's key, if the store is not to keep one.
+    #[wasm_bindgen(method, getter, structural)]
+    fn identity(this: &Given) -> Option<Uint8Array>;
 }
 
 /// A node. After `close` every call fails with `CLOSED`.
@@ -77,19 +99,9 @@ enum Beginning {
 
 #[wasm_bindgen]
 impl Node {
-    /// A node on a new journal, or on the one with this genesis or name if the store has it. The store is
-    /// kept in memory without a name, else in IndexedDB.
-    ///
-    /// `plain` allows `ws://` beyond this machine.
-    /// `identity` is the 32-byte seed of the device's key if the store is not to keep one.
-    pub fn create(
-        store: Option<String>,
-        plain: bool,
-        identity: Option<Uint8Array>,
-        genesis: Option<Uint8Array>,
-        name: Option<String>,
-    ) -> Promise {
-        let identity = key(identity);
+    /// A node on a new journal, or on the one with this genesis or name if the store has it.
+    pub fn create(given: Given, genesis: Option<Uint8Array>, name: Option<String>) -> Promise {
+        let identity = key(given.identity());
         let genesis = genesis.map(|genesis| genesis.to_vec());
         future_to_promise(async move {
             let genesis = match (genesis, name) {
@@ -101,21 +113,16 @@ impl Node {
                     Genesis::open(nonce)
                 }
             };
-            Ok(begin(store, plain, identity, Beginning::Genesis(genesis), None).await?.into())
+            Ok(begin(given, identity, Beginning::Genesis(genesis), None).await?.into())
         })
     }
 
     /// A node on the journal that a link or id names.
-    pub fn open(
-        store: Option<String>,
-        plain: bool,
-        identity: Option<Uint8Array>,
-        journal: String,
-    ) -> Promise {
-        let identity = key(identity);
+    pub fn open(given: Given, journal: String) -> Promise {
+        let identity = key(given.identity());
         future_to_promise(async move {
             let link = link::journal(&journal)?;
-            Ok(begin(store, plain, identity, Beginning::Joined(link.journal), link.hub).await?.into())
+            Ok(begin(given, identity, Beginning::Joined(link.journal), link.hub).await?.into())
         })
     }
 
@@ -206,6 +213,14 @@ impl Node {
                 let _: Result<(), Aborted> = serve.await;
             });
             open.pipes.borrow_mut().push(handle);
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
+    /// Takes a connection that somebody has opened to this node.
+    pub fn accept(&self, opened: Tame) -> Promise {
+        self.call(async move |open| {
+            open.node.service().accept(custom::connection(&opened)).await?;
             Ok(JsValue::UNDEFINED)
         })
     }
@@ -377,21 +392,22 @@ fn key(identity: Option<Uint8Array>) -> Option<DeviceKey> {
 
 /// Opens the store and the journal in it.
 async fn begin(
-    store: Option<String>,
-    plain: bool,
+    given: Given,
     identity: Option<DeviceKey>,
     beginning: Beginning,
     hub: Option<String>,
 ) -> Result<Node, CallError> {
-    let kept = match &store {
-        None => {
+    let store = given.store();
+    let kept = match (&store, given.custom()) {
+        (_, Some(custom)) => BoxedStore::new(JsStore::new(&custom)),
+        (None, None) => {
             let mut id = [0; 16];
             WebEntropy.fill(&mut id).map_err(NodeError::from)?;
             BoxedStore::new(MemoryStore::new(StoreId::from_bytes(id)))
         }
-        Some(name) => BoxedStore::new(IndexedDbStore::open(name).await?),
+        (Some(name), None) => BoxedStore::new(IndexedDbStore::open(name).await?),
     };
-    let node = begin_on(kept, plain, identity, beginning).await?;
+    let node = begin_on(kept, &given, identity, beginning).await?;
     let lock = store.map(|store| format!("{store}/{}", node.journal()));
     Ok(Node {
         journal: node.journal().to_string(),
@@ -409,14 +425,17 @@ async fn begin(
 
 async fn begin_on(
     store: BoxedStore,
-    plain: bool,
+    given: &Given,
     identity: Option<DeviceKey>,
     beginning: Beginning,
 ) -> Result<SyncNode, NodeError> {
     let pipes = PIPES.with(PipeNetwork::transport);
-    let sockets = WebSocketTransport::new().allow_plain(plain);
+    let sockets = WebSocketTransport::new().allow_plain(given.plain());
     #[expect(clippy::arc_with_non_send_sync, reason = "threads share it natively, where there are any")]
-    let transports: Vec<Arc<dyn DynTransport>> = vec![Arc::new(sockets), Arc::new(pipes)];
+    let mut transports: Vec<Arc<dyn DynTransport>> = vec![Arc::new(sockets), Arc::new(pipes)];
+    for pair in given.transports().iter() {
+        transports.push(Arc::new(JsTransport::new(&pair)));
+    }
     let platform = WebPlatform::new(store, transports);
     let service = SyncService::of_device(platform, Config::default(), identity).await?;
     match beginning {

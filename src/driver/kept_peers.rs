@@ -11,6 +11,8 @@ use crate::platform::traits::Store;
 const NOTES: &str = "peers/";
 /// Version of the note's form.
 const VERSION: u64 = 1;
+/// How often others may be faster, each time with a change of their own. Only a store that lies goes on.
+const ATTEMPTS: u32 = 1_024;
 
 /// An address to dial, and the device that must answer there, if it was given.
 pub(crate) type KeptPeer = (String, Option<DeviceId>);
@@ -33,7 +35,7 @@ pub(crate) async fn change<S: Store>(
 ) -> Result<bool, NodeError> {
     let key = key(journal);
     let mut note = store.note(&key).await?;
-    loop {
+    for _ in 0..ATTEMPTS {
         let mut peers = read(note.as_deref())?;
         let place = peers.iter().position(|(address, _)| *address == peer.0);
         match (place, keep) {
@@ -52,6 +54,7 @@ pub(crate) async fn change<S: Store>(
             Err(changed) => note = changed,
         }
     }
+    Err(StoreError::Failed("the note of peers is never what it was said to be".into()).into())
 }
 
 fn write(peers: &[KeptPeer]) -> Vec<u8> {

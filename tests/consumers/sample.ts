@@ -1,6 +1,34 @@
 // The public types, used as they are meant to be and, where an error is expected, as they are not.
 
-import { bytes, type EntryId, type Fact, IsorootError, journalId, type JournalId, SyncNode } from "isoroot";
+import {
+  bytes, type Connection, type EntryId, type Fact, Identity, IsorootError, journalId, type JournalId, type Store, storeId, SyncNode, type Transport,
+} from "isoroot";
+
+const notes = new Map<string, Uint8Array>();
+/** Always empty: it is the types that are looked at. */
+const store: Store = {
+  id: storeId(),
+  head: () => 0,
+  append: async (_journal, at, entries) => ({ done: true, head: at + entries.length }),
+  read: () => [],
+  fetch: async (_journal, numbers) => numbers.slice(0, 0).map((number) => ({ number, id: "" as EntryId, bytes: new Uint8Array() })),
+  ids: () => [],
+  note: async (key) => notes.get(key) ?? null,
+  setNote: (key, expected, value) => (value && expected === null ? (notes.set(key, value), { done: true }) : { done: false, now: null }),
+  notes: () => [...notes],
+};
+const connection: Connection = { send: async () => {}, receive: async () => null, close: () => {} };
+const transport: Transport = { connect: async (address, signal) => (signal.aborted || !address ? Promise.reject() : connection) };
+
+export async function custom(): Promise<void> {
+  const node = await SyncNode.create({ store, transports: { mine: transport }, identity: Identity.generate(), peers: ["mine:x"] });
+  await node.accept(connection);
+  await SyncNode.create({ identity: new Identity(new Uint8Array(32)).exposeSeed() });
+  // @ts-expect-error: a store without methods
+  await SyncNode.create({ store: { id: storeId() } });
+  // @ts-expect-error: a key is bytes
+  await SyncNode.create({ identity: "00" });
+}
 
 export async function sample(signal: AbortSignal): Promise<void> {
   await using node = await SyncNode.open({ journal: "isoroot:00", store: "notes", peers: ["wss://h/"], signal });
