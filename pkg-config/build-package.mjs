@@ -58,17 +58,20 @@ function buildWasm() {
   // With the crate's own kind, an rlib, cargo would leave link-time optimisation out.
   const cargo = ["rustc", "--locked", "--lib", "--crate-type", "cdylib", "--profile", "web"];
   // Nothing in it would take the traces.
-  const features = `${test ? "bindings-test" : "bindings"},tracing/max_level_off`;
+  const crateFeatures = `${test ? "bindings-test" : "bindings"},tracing/max_level_off`;
   // The texts of panics name files: not those of whoever built it.
   const registry = join(process.env.CARGO_HOME ?? join(homedir(), ".cargo"), "registry/src/");
   const flags = `-C target-feature=+simd128 --remap-path-prefix=${registry}=`;
-  run("cargo", [...cargo, "--target", "wasm32-unknown-unknown", "--features", features], {
+  run("cargo", [...cargo, "--target", "wasm32-unknown-unknown", "--features", crateFeatures], {
     env: { ...wasmEnvironment(), RUSTFLAGS: flags, CARGO_TARGET_DIR: target },
   });
   const wasm = join(target, "wasm32-unknown-unknown", "web", "isoroot.wasm");
   const bindgen = ["--target", "web", "--omit-default-module-path", "--no-typescript", "--out-name", "isoroot"];
   run("wasm-bindgen", [...bindgen, "--out-dir", work, wasm]);
-  const options = ["-Oz", "--strip-debug", "--strip-producers", ...FEATURES.map((name) => `--enable-${name}`)];
+  // Functions of one name side by side are alike, which is what gzip makes use of.
+  const passes = ["--flatten", "--rereloop", "-Oz", "-Oz", "--reorder-functions-by-name"];
+  const features = FEATURES.map((name) => `--enable-${name}`);
+  const options = [...features, "--strip-debug", "--strip-producers", ...passes];
   const out = join(dist, "isoroot_bg.wasm");
   run(join(here, "node_modules/.bin/wasm-opt"), [...options, join(work, "isoroot_bg.wasm"), "-o", out]);
   return readFileSync(out);

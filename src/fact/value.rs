@@ -1,6 +1,6 @@
 //! The value of a fact: what it may be, its canonical bytes, its bounds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::codec::cbor::{DecodeError, Kind, Number, Reader, Writer, integral};
 use crate::limits::{VALUE_BYTES, VALUE_DEPTH};
@@ -70,13 +70,14 @@ impl Value {
             }
             Value::Map(pairs) => {
                 let depth_left = depth_left.checked_sub(1).ok_or(ValueError::Depth)?;
-                let mut pairs: Vec<_> = pairs.iter().collect();
-                pairs.sort_unstable_by(|(a, _), (b, _)| key_order(a, b));
                 writer.map(pairs.len());
-                return pairs.into_iter().try_for_each(|(key, value)| {
+                // The order of their encodings, whose heads put shorter texts first.
+                let keys: BinaryHeap<_> = pairs.keys().map(|key| (key.len(), key)).collect();
+                for (_, key) in keys.into_sorted_vec() {
                     writer.text(key);
-                    value.write(writer, depth_left)
-                });
+                    pairs.get(key).map_or(Ok(()), |value| value.write(writer, depth_left))?;
+                }
+                return Ok(());
             }
         };
         Ok(())

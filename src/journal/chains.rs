@@ -4,7 +4,7 @@
 //! forks are reported and block nothing: a gap is filled by a later sync, a fork comes from two stores
 //! with one key or a restored backup, and ends with the next entry that names both ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use litemap::LiteMap;
 
@@ -52,9 +52,9 @@ impl Chains {
     /// The ends of a device's chain, the latest first.
     pub(crate) fn ends(&self, device: &DeviceId) -> Vec<EntryId> {
         let ends = self.by_device.get(device).map(|chain| &chain.ends);
-        let mut ends: Vec<_> = ends.into_iter().flatten().map(|(id, timestamp)| (*timestamp, *id)).collect();
-        ends.sort_unstable_by(|a, b| b.cmp(a));
-        ends.into_iter().map(|(_, id)| id).collect()
+        let ends: BinaryHeap<_> =
+            ends.into_iter().flatten().map(|(id, timestamp)| (*timestamp, *id)).collect();
+        ends.into_sorted_vec().into_iter().rev().map(|(_, id)| id).collect()
     }
 
     /// Devices that have written.

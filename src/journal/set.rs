@@ -11,6 +11,7 @@ use crate::journal::index::Index;
 use crate::journal::number_set::NumberSet;
 use crate::limits::{AFTER, AHEAD, SAFE_INTEGER};
 use crate::merkle::map::MerkleMap;
+use crate::merkle::prefix::sort;
 use crate::merkle::subtree::Root;
 use crate::time::WallTime;
 
@@ -124,7 +125,7 @@ impl Journal {
         // Where there are more, the latest.
         let mut after = self.chains.ends(&self.device);
         after.truncate(AFTER);
-        after.sort_unstable();
+        sort(&mut after);
         let due = self.ahead.last_up_to(latest(wall));
         (after, next_timestamp(self.clock.max(due.unwrap_or_default()), wall))
     }

@@ -145,7 +145,7 @@ pub(super) fn split(ids: &[EntryId], depth: u16) -> (&[EntryId], &[EntryId]) {
 }
 
 /// Sorts ids. Their first eight bytes nearly always decide, which halves the time for a million.
-pub(super) fn sort(ids: &mut [EntryId]) {
+pub(crate) fn sort(ids: &mut [EntryId]) {
     let leading = |id: &EntryId| id.as_bytes().first_chunk().copied().map(u64::from_be_bytes);
     ids.sort_unstable_by(|a, b| leading(a).cmp(&leading(b)).then_with(|| a.cmp(b)));
 }

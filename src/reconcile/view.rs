@@ -7,6 +7,7 @@
 use crate::ids::EntryId;
 use crate::journal::number_set::NumberSet;
 use crate::journal::set::Journal;
+use crate::merkle::prefix::sort;
 use crate::merkle::subtree::Root;
 
 /// See the module.
@@ -80,7 +81,7 @@ impl View {
             let later = gaps.into_iter().flat_map(|(first, last)| first..=last);
             let numbers = later.chain(self.refused.iter());
             self.excluded = numbers.filter_map(|number| journal.id_of(number)).collect();
-            self.excluded.sort_unstable();
+            sort(&mut self.excluded);
             self.excluded.dedup();
             self.excluded_head = head;
             self.stale = false;

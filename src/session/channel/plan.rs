@@ -1,5 +1,7 @@
 //! How two sides that differ go about it: by sending what is new, or by asking their way down.
 
+use std::collections::BinaryHeap;
+
 use crate::ids::Cursor;
 use crate::journal::set::Journal;
 use crate::merkle::prefix::Prefix;
@@ -37,9 +39,11 @@ pub(super) fn plan(
 /// Whether one of these subtrees is part of another, or the same.
 pub(super) fn overlap(prefixes: &[Prefix]) -> bool {
     // In this order a prefix stands right before those that it is the start of.
-    let mut sorted = prefixes.to_vec();
-    sorted.sort_unstable();
-    sorted
+    prefixes
+        .iter()
+        .copied()
+        .collect::<BinaryHeap<_>>()
+        .into_sorted_vec()
         .windows(2)
         .any(|pair| matches!(pair, [one, next] if one.contains(&next.first()) && one.bits() <= next.bits()))
 }
