@@ -119,6 +119,8 @@ impl From<NodeError> for Failure {
             | NodeError::NoJournal(_)
             | NodeError::Closed
             | NodeError::NotStarted
+            | NodeError::OtherDevice(_)
+            | NodeError::KeyNeeded(_)
             | NodeError::Entropy(_) => Exit::Store,
         };
         Self { exit, code: error.code(), message: Some(error.to_string()) }
