@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 
-import { append, reopen, status, tab } from "./harness/bare.mjs";
+import { append, converged, reopen, status, tab } from "./harness/bare.mjs";
 import { story } from "./harness/story.mjs";
 import { until } from "./harness/until.mjs";
 
@@ -98,18 +98,10 @@ story("f121_a_browser_killed_in_the_middle_of_writing_loses_nothing_acknowledged
   await assertWhole(await tab(again.context, site, options), [...ids]);
 });
 
-story("f121_a_full_disk_is_told_reading_goes_on_and_so_does_writing_once_there_is_room", async (story) => {
-  const site = await story.site();
-  const context = await story.context();
-  const options = { name: "full", store: "kept" };
-  const page = await tab(context, site, options);
-  const browser = await context.newCDPSession(page);
-  const quota = (quotaSize) => browser.send("Storage.overrideQuotaForOrigin", { origin: site.origin, quotaSize });
-  await append(page, "before", 10);
-  const used = await page.evaluate(async () => (await navigator.storage.estimate()).usage);
-  await quota(used + 300_000);
-  const full = await page.evaluate(async () => {
-    for (let written = 0; written < 200; written++) {
+/** Facts too many for what is left, each an entry; how many went in, and why no more. */
+const fill = (page) =>
+  page.evaluate(async () => {
+    for (let written = 0; written < 100; written++) {
       try {
         // What compresses well takes less room than it has bytes.
         const value = crypto.getRandomValues(new Uint8Array(30_000));
@@ -119,21 +111,58 @@ story("f121_a_full_disk_is_told_reading_goes_on_and_so_does_writing_once_there_i
         return { written, code, fault, retryable, typed: error instanceof isoroot.IsorootError };
       }
     }
-    return { written: 200 };
+    return { written: 100 };
   });
-  assert.deepEqual({ ...full, written: undefined }, { written: undefined, code: "STORE_FULL", fault: "store", retryable: false, typed: true });
+
+/** The bare page on an origin that may take so many bytes, until `lift`. */
+async function cramped(story, site, quotaSize, options) {
+  const context = await story.context();
+  const page = await context.newPage();
+  const browser = await context.newCDPSession(page);
+  const limit = (room) => browser.send("Storage.overrideQuotaForOrigin", { origin: site.origin, ...room });
+  // Before the database is opened: the browser asks how much room there is only when it has little left.
+  await limit({ quotaSize });
+  await reopen(page, site, options);
+  return { page, lift: () => limit({}) };
+}
+
+story("f121_a_full_disk_is_told_reading_goes_on_and_so_does_writing_once_there_is_room", async (story) => {
+  const site = await story.site();
+  const options = { name: "full", store: "kept" };
+  const { page, lift } = await cramped(story, site, 500_000, options);
+  await append(page, "before", 10);
+  const full = await fill(page);
+  assert.deepEqual(full, { written: full.written, code: "STORE_FULL", fault: "store", retryable: false, typed: true });
   assert.ok(full.written > 0, "what fitted was written");
+  assert.deepEqual(await fill(page), { ...full, written: 0 }, "and is told again");
 
   const there = 10 + full.written;
   assert.equal((await page.evaluate(() => facts("before/"))).length, 10);
   assert.equal((await page.evaluate(() => facts())).length, there);
   assert.equal((await status(page)).entries, there);
 
-  await browser.send("Storage.overrideQuotaForOrigin", { origin: site.origin });
+  await lift();
   await append(page, "after", 10);
-  assert.equal((await status(page)).entries, there + 10);
-  const { root } = await status(page);
+  const { root, entries } = await status(page);
+  assert.equal(entries, there + 10);
   await reopen(page, site, options);
   assert.equal((await status(page)).root, root);
   assert.equal((await page.evaluate(() => facts("after/"))).length, 10);
+});
+
+story("f121_what_others_send_to_a_full_disk_comes_once_there_is_room", async (story) => {
+  const site = await story.site();
+  const hub = await story.hub("--origin", site.origin);
+  const options = { name: "full of others", store: "kept", peers: [hub.url] };
+  const { page, lift } = await cramped(story, site, 500_000, options);
+  await append(page, "mine", 10);
+  const stranger = await tab(await story.context(), site, { ...options, store: "memory" });
+  await converged([page, stranger], 10);
+  assert.deepEqual(await fill(stranger), { written: 100 });
+  const why = () => page.evaluate(async () => (await node.peers())[0].error?.code);
+  await until("no more goes in", why, (code) => code === "STORE_FULL", 15_000);
+  assert.equal((await page.evaluate(() => facts("mine/"))).length, 10);
+  await lift();
+  await append(page, "mine/later", 10);
+  await converged([page, stranger], 120);
 });
