@@ -29,6 +29,8 @@ export async function run(folder, ...given) {
 
 /** A hub with its own data folder, on a port that the system chooses the first time. */
 export class Hub {
+  /** What it logs. */
+  level = "isoroot=debug";
   /** What all runs of it wrote to standard error. */
   log = "";
   #folder;
@@ -44,7 +46,7 @@ export class Hub {
   async start() {
     const listen = this.address ?? "127.0.0.1:0";
     const given = ["hub", "--listen", listen, "--data", "hub", "--json", ...this.#given];
-    const env = { ...process.env, ISOROOT_LOG: "isoroot=debug", NO_COLOR: "1" };
+    const env = { ...process.env, ISOROOT_LOG: this.level, NO_COLOR: "1" };
     const child = spawn(tool(), given, { cwd: this.#folder, env, stdio: ["ignore", "pipe", "pipe"] });
     this.#process = child;
     child.stderr.setEncoding("utf8").on("data", (text) => (this.log += text));
