@@ -13,7 +13,8 @@ import { PATIENCE } from "./until.mjs";
 /** Where cargo builds. */
 export const target = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL("../../../target", import.meta.url));
 
-function tool() {
+/** The program. */
+export function toolPath() {
   const built = ["debug", "release"].map((profile) => join(target, profile, "isoroot"));
   const found = [process.env.ISOROOT_TOOL, ...built].find((path) => path && existsSync(path));
   if (!found) throw new Error(`no tool in ${target}: cargo build --features cli`);
@@ -22,7 +23,7 @@ function tool() {
 
 /** Runs the tool in a folder; the JSON object that it prints last, which may be none. */
 export async function run(folder, ...given) {
-  const { stdout } = await promisify(execFile)(tool(), [...given, "--json"], { cwd: folder, timeout: PATIENCE });
+  const { stdout } = await promisify(execFile)(toolPath(), [...given, "--json"], { cwd: folder, timeout: PATIENCE });
   const last = stdout.trim().split("\n").at(-1);
   return last ? JSON.parse(last) : null;
 }
@@ -47,7 +48,7 @@ export class Hub {
     const listen = this.address ?? "127.0.0.1:0";
     const given = ["hub", "--listen", listen, "--data", "hub", "--json", ...this.#given];
     const env = { ...process.env, ISOROOT_LOG: this.level, NO_COLOR: "1" };
-    const child = spawn(tool(), given, { cwd: this.#folder, env, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(toolPath(), given, { cwd: this.#folder, env, stdio: ["ignore", "pipe", "pipe"] });
     this.#process = child;
     child.stderr.setEncoding("utf8").on("data", (text) => (this.log += text));
     const lines = createInterface({ input: child.stdout });
