@@ -8,7 +8,7 @@ SHELL := bash
 WASM_ENV = wasm_env=$$(pkg-config/setup.sh env); eval "$$wasm_env"
 WASM = --target wasm32-unknown-unknown
 
-.PHONY: help setup demo test test-full test-web bench bench-web package size check fmt clean
+.PHONY: help setup demo page test test-full test-web bench bench-web package size check fmt clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -16,10 +16,24 @@ help: ## Show this list
 setup: ## Install what is missing on this machine (seconds when nothing is)
 	@pkg-config/setup.sh
 
-demo: ## Build the command line tool and show it at work
+demo: ## Show the tool at work, then serve the demo page until Ctrl-C
 	@pkg-config/setup.sh native
 	cargo build --locked --release --features cli
 	python3 pkg-config/demo.py
+	@# Only where somebody watches, unless told: a job of CI would never end.
+	@# Monitor mode, so that Ctrl-C ends the hub and not make.
+	@serve=$${ISOROOT_DEMO_SERVE:-}; \
+	if [ -z "$$serve" ] && [ -t 0 ] && [ -t 1 ]; then serve=1; fi; \
+	if [ "$$serve" = 1 ]; then \
+	  $(MAKE) --no-print-directory page; \
+	  set -m; \
+	  python3 pkg-config/demo-page.py; \
+	else \
+	  echo "The demo page is not served here; ISOROOT_DEMO_SERVE=1 make demo serves it"; \
+	fi
+
+page: package ## Build the demo page over the package: target/www, for isoroot hub --www
+	node pkg-config/build-page.mjs
 
 test: setup ## Run all tests: native, in Node, in Chromium; of the package, of whole pages
 	@pkg-config/run-tests.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests of whole pages, in headless Chromium, through real hubs. Builds the native tool and the
-# npm package where sources are newer. Closes with one line of counts.
+# Runs the tests of whole pages, in headless Chromium, through real hubs. Builds the native tool, and the
+# npm package and the demo page where sources are newer. Closes with one line of counts.
 #
 #   pkg-config/run-page-tests.sh             all of them
 #   pkg-config/run-page-tests.sh tabs hub    tests/pages/tabs.test.mjs and hub.test.mjs
@@ -11,15 +11,20 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 files=(tests/pages/*.test.mjs)
 if [ $# -gt 0 ]; then files=("${@/%/.test.mjs}") && files=("${files[@]/#/tests/pages/}"); fi
 
-# Whether the package is there, and nothing that it is made of is newer.
-fresh_package() {
-  local packed
-  packed=$(compgen -G "${CARGO_TARGET_DIR:-target}/package/isoroot-*.tgz") || return 1
-  [ -z "$(find src pkg-config/ts Cargo.toml Cargo.lock pkg-config/build-package.mjs -newer "$packed" -print -quit)" ]
+built=${CARGO_TARGET_DIR:-target}
+# Whether a file is there, and none of its sources is newer.
+fresh() { # FILE SOURCE…
+  [ -f "$1" ] && [ -z "$(find "${@:2}" -name node_modules -prune -o -newer "$1" -type f -print -quit)" ]
 }
 
 step pages-tool build_tool
-if ! fresh_package; then step pages-package node pkg-config/build-package.mjs; fi
+packed=$(compgen -G "$built/package/isoroot-*.tgz") || packed=
+if ! fresh "$packed" src pkg-config/ts Cargo.toml Cargo.lock pkg-config/build-package.mjs; then
+  step pages-package node pkg-config/build-package.mjs
+fi
+if ! fresh "$built/www/index.html" www "$built"/package/isoroot-*.tgz pkg-config/build-page.mjs; then
+  step pages-page node pkg-config/build-page.mjs
+fi
 # One file at a time: each has a browser and hubs of its own, and times would say nothing.
 runner pages env ISOROOT_TOOL="$(realpath "$tool")" node --test --test-concurrency=1 --test-reporter=tap "${files[@]}"
 

@@ -191,7 +191,7 @@ pub(super) struct JournalsArgs {
 
 /// Run a hub: WebSocket sync for any number of journals
 ///
-/// It syncs at /sync, answers /healthz, and stops in good order on SIGINT and SIGTERM. The first line
+/// It syncs at /sync, answers /healthz, serves web pages if told to, and stops in good order on SIGINT and SIGTERM. The first line
 /// on standard output says that it listens, and where. There is no TLS: put a reverse proxy before it,
 /// or stay on loopback.
 #[derive(Debug, clap::Args)]
@@ -229,6 +229,10 @@ pub(super) struct HubArgs {
     #[arg(long, value_name = "N", default_value_t = 1_024,
         value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(super) connections: u32,
+
+    /// Serve the web pages of this folder at /, such as the built demo; it has an index.html
+    #[arg(long, value_name = "DIR")]
+    pub(super) www: Option<PathBuf>,
 }
 
 /// A journal by its id or link.

@@ -55,5 +55,5 @@ pub(super) const JOURNALS: &str = r#"With --json: {"journal","entries","hub"} fo
 
 pub(super) const HUB: &str = concat!(
     r#"With --json: {"event":"listening","url","address","names","access"} once it listens; "#,
-    r#"access is "open" or "listed""#,
+    r#"access is "open" or "listed"; with --www also "page""#,
 );

@@ -16,6 +16,7 @@ const STOP: Duration = Duration::from_millis(4_500);
 
 pub(super) async fn run(args: HubArgs, output: &mut Output) -> Result<Exit, Failure> {
     let access = access(&args)?;
+    let has_page = args.www.is_some();
     let listed = matches!(access, Access::Journals(_));
     // Before anybody can know that it runs, and so ask it to end.
     let mut signal = StopSignal::listen().map_err(|error| Failure::system("signals", &error))?;
@@ -26,18 +27,24 @@ pub(super) async fn run(args: HubArgs, output: &mut Output) -> Result<Exit, Fail
         names: args.names.clone(),
         origins: args.origins,
         connections: usize::try_from(args.connections).unwrap_or(usize::MAX),
+        www: args.www,
     })
     .await?;
 
     let url = format!("ws://{}/sync", hub.local_addr());
+    let page = format!("http://{}/", hub.local_addr());
     let record = || {
         let names: Vec<_> = hub.names().iter().map(|name| format!("\"{name}\"")).collect();
         let record = Record::event("listening").text("url", &url).text("address", hub.local_addr());
         let record = record.json("names", format!("[{}]", names.join(",")));
-        record.text("access", if listed { "listed" } else { "open" })
+        let record = record.text("access", if listed { "listed" } else { "open" });
+        if has_page { record.text("page", &page) } else { record }
     };
     output.line(record, || format!("isoroot hub listening on {url}"))?;
     output.flush()?;
+    if has_page {
+        output.note(&format!("The page is at {page}"));
+    }
     if args.names.is_empty() && args.listen.ip().is_unspecified() {
         output
             .note("Only this machine can dial it: say with --name HOST:PORT under which address others do.");

@@ -34,6 +34,14 @@ pub enum HubError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// The folder of web pages can't be served.
+    #[error("no web pages can be served from {path}: {reason}")]
+    Www {
+        /// The folder.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The address can't be listened on.
     #[error("cannot listen on {address}: {reason}")]
     Listen {
@@ -65,6 +73,7 @@ impl HubError {
             Self::NotLoopback { .. } => Code::new("HUB_NOT_LOOPBACK"),
             Self::Name { .. } => Code::new("HUB_NAME"),
             Self::Origin { .. } => Code::new("HUB_ORIGIN"),
+            Self::Www { .. } => Code::new("HUB_WWW"),
             Self::Listen { .. } => Code::new("LISTEN"),
             Self::Data { .. } => Code::new("STORE_OPEN"),
             Self::Store(error) => error.code(),
@@ -75,7 +84,9 @@ impl HubError {
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::NotLoopback { .. } | Self::Name { .. } | Self::Origin { .. } => Fault::Caller,
+            Self::NotLoopback { .. } | Self::Name { .. } | Self::Origin { .. } | Self::Www { .. } => {
+                Fault::Caller
+            }
             Self::Listen { .. } => Fault::Network,
             Self::Data { .. } => Fault::Store,
             Self::Store(error) => error.fault(),

@@ -1,4 +1,5 @@
-//! The hub: WebSocket sync for any number of journals from one embedded store, with a health page.
+//! The hub: WebSocket sync for any number of journals from one embedded store, with a health page
+//! and, if wanted, the web pages of a folder.
 //!
 //! ```no_run
 //! # async fn f() -> Result<(), Box<dyn std::error::Error>> {
@@ -19,6 +20,7 @@ mod origins;
 mod pages;
 mod server;
 mod socket;
+mod www;
 
 pub use access::{Access, ListError};
 pub use error::HubError;

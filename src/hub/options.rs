@@ -21,11 +21,14 @@ pub struct HubOptions {
     pub origins: Vec<String>,
     /// Connections at once at most, of whatever kind.
     pub connections: usize,
+    /// A folder of web pages to serve at `/`, with an `index.html`. All of it is public, also what
+    /// symbolic links in it lead to.
+    pub www: Option<PathBuf>,
 }
 
 impl HubOptions {
     /// A hub on this address with its store in this folder: open, which only loopback may be; no more
-    /// names or origins; 1,024 connections.
+    /// names or origins; 1,024 connections; no web pages.
     pub fn new(listen: SocketAddr, data: impl Into<PathBuf>) -> Self {
         Self {
             listen,
@@ -34,6 +37,7 @@ impl HubOptions {
             names: Vec::new(),
             origins: Vec::new(),
             connections: 1_024,
+            www: None,
         }
     }
 }

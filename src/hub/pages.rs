@@ -1,4 +1,4 @@
-//! What a hub answers over HTTP: sync by WebSocket, its health, and that there is nothing else.
+//! What a hub answers over HTTP: sync by WebSocket, its health, and what else there is.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use axum::routing::{any, get};
 
 use crate::driver::service::SyncService;
 use crate::hub::origins::Origins;
+use crate::hub::www::Www;
 use crate::platform::native::{RedbStore, axum_websocket};
 
 /// What the pages show and hand on to.
@@ -25,12 +26,13 @@ pub(super) struct Pages {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Remote(pub(super) SocketAddr);
 
-pub(super) fn router(pages: Pages) -> Router {
-    Router::new()
-        .route("/sync", any(sync))
-        .route("/healthz", get(health))
-        .fallback(nothing)
-        .with_state(Arc::new(pages))
+pub(super) fn router(pages: Pages, www: Option<Www>) -> Router {
+    let router = Router::new().route("/sync", any(sync)).route("/healthz", get(health));
+    let router = match www {
+        Some(www) => router.fallback_service(www.router(nothing)),
+        None => router.fallback(nothing),
+    };
+    router.with_state(Arc::new(pages))
 }
 
 async fn sync(State(pages): State<Arc<Pages>>, request: Request) -> Response {

@@ -23,6 +23,7 @@ use crate::hub::options::HubOptions;
 use crate::hub::origins::Origins;
 use crate::hub::pages::{Pages, Remote, router};
 use crate::hub::socket::{Place, Places, Socket};
+use crate::hub::www::Www;
 use crate::platform::native::{NativePlatform, RedbStore, TokioSpawner};
 use crate::service::config::Config;
 
@@ -41,8 +42,8 @@ const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nC
 
 /// A hub that listens, and serves once it is [`run`](Self::run).
 ///
-/// Over HTTP it answers `/sync` by WebSocket, `/healthz` by JSON with a status and counts, and nothing
-/// else. There is no TLS: put a reverse proxy before it, or stay on loopback.
+/// Over HTTP it answers `/sync` by WebSocket, `/healthz` by JSON with a status and counts, and all else from
+/// the folder of web pages, if it has one. There is no TLS: put a reverse proxy before it, or stay on loopback.
 #[derive(Debug)]
 pub struct Hub {
     listener: TcpListener,
@@ -58,10 +59,12 @@ impl Hub {
     /// Takes the address, opens the store, and starts the sync service; in a tokio runtime.
     ///
     /// # Errors
-    /// When the address is taken, the store can't be opened, or the options contradict each other.
+    /// When the address is taken, the store can't be opened, the folder of web pages has no `index.html`, or
+    /// the options contradict each other.
     pub async fn bind(options: HubOptions) -> Result<Self, HubError> {
-        let HubOptions { listen, data, access, names: given, origins, connections } = options;
+        let HubOptions { listen, data, access, names: given, origins, connections, www } = options;
         let admission = access.admission(listen.ip())?;
+        let www = blocking::unblock(move || www.map(Www::open).transpose()).await?;
         let refused = |error: std::io::Error| HubError::Listen { address: listen, reason: error.to_string() };
         let listener = TcpListener::bind(listen).await.map_err(refused)?;
         let local = listener.local_addr().map_err(refused)?;
@@ -74,7 +77,7 @@ impl Hub {
         let config = Config { admission, names: Some(names.clone()), connections, ..Config::default() };
         let service = SyncService::new(platform, config).await?;
         service.start().await?;
-        let pages = router(Pages { service: service.clone(), store: store.clone(), origins });
+        let pages = router(Pages { service: service.clone(), store: store.clone(), origins }, www);
         let places = Places::new(connections);
         Ok(Self { listener, local, names, service, store, pages, places })
     }

@@ -1,0 +1,43 @@
+// How others join: the commands of the native tool, the page's own address with the journal, and copying.
+
+import type { SyncNode } from "isoroot";
+
+import { linkOfThisPage, ownHub } from "./journal.js";
+import { find, part, say } from "./page.js";
+
+/** How long a button says that it has copied. */
+const COPIED = 2_000;
+
+/** Shows how to join this journal. */
+export function showWaysToJoin(node: SyncNode): void {
+  const named = linkOfThisPage();
+  const link = named?.includes("?hub=") ? named : node.link(ownHub());
+  const commands = [
+    `isoroot open '${link}' --store demo.redb`,
+    `isoroot append note/terminal '"Hello from the terminal"' --store demo.redb`,
+    "isoroot sync --store demo.redb",
+    "isoroot root --store demo.redb",
+  ];
+  say(find("#commands"), commands.join("\n"));
+  say(find("#invitation"), `${location.origin}${location.pathname}#${link}`);
+  part<HTMLAnchorElement>("second-device").href = `${location.pathname}${location.hash}`;
+  for (const button of document.querySelectorAll<HTMLButtonElement>("[data-copy]")) {
+    const source = find(`#${button.dataset["copy"] ?? ""}`);
+    button.addEventListener("click", () => void copy(source, button));
+  }
+}
+
+async function copy(source: HTMLElement, button: HTMLButtonElement): Promise<void> {
+  const offer = button.dataset["offer"] ?? button.textContent ?? "";
+  button.dataset["offer"] = offer;
+  let said = "Copied";
+  try {
+    await navigator.clipboard.writeText(source.textContent ?? "");
+  } catch {
+    // Without leave to write the clipboard, or where the page has none.
+    getSelection()?.selectAllChildren(source);
+    said = "Selected";
+  }
+  button.textContent = said;
+  setTimeout(() => (button.textContent = offer), COPIED);
+}
