@@ -28,6 +28,23 @@ story("f122_pages_come_back_to_a_hub_that_was_killed_and_end_equal", async (stor
   assert.equal(await converged([stranger], 80), root);
 });
 
+story("f122_a_hub_that_lost_its_data_gets_it_back_from_the_pages", async (story) => {
+  const site = await story.site();
+  const hub = await story.hub("--origin", site.origin);
+  const open = async (store) => tab(await story.context(), site, { name: "lost data", store, peers: [hub.url] });
+  const [one, two] = [await open("one"), await open("two")];
+  await append(one, "one", 20);
+  await append(two, "two", 20);
+  await converged([one, two], 40);
+  await hub.kill();
+  hub.forget();
+  await append(one, "meanwhile", 5);
+  await hub.start();
+  const root = await converged([one, two], 45);
+  const stranger = await tab(await story.context(), site, { name: "lost data", peers: [hub.url] });
+  assert.equal(await converged([stranger], 45), root);
+});
+
 story("f125_the_command_line_and_a_page_end_with_one_root", async (story) => {
   const site = await story.site();
   const hub = await story.hub("--origin", site.origin);

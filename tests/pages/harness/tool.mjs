@@ -2,7 +2,7 @@
 
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -68,6 +68,11 @@ export class Hub {
   /** Ends it in good order. */
   stop() {
     return this.#end("SIGTERM");
+  }
+
+  /** Loses all its data, while it does not run. */
+  forget() {
+    rmSync(join(this.#folder, "hub"), { recursive: true });
   }
 
   async #end(signal) {
