@@ -25,6 +25,8 @@ fi
 if ! fresh "$built/www/index.html" www "$built"/package/isoroot-*.tgz pkg-config/build-page.mjs; then
   step pages-page node pkg-config/build-page.mjs
 fi
+# Pictures and logs of stories that failed before.
+rm -f "$logs"/*-page-[0-9].png "$logs"/*-hub-[0-9].log
 # One file at a time: each has a browser and hubs of its own, and times would say nothing.
 runner pages env ISOROOT_TOOL="$(realpath "$tool")" node --test --test-concurrency=1 --test-reporter=tap "${files[@]}"
 
