@@ -60,6 +60,11 @@ export class Hub {
     this.port = Number(said.address.split(":").at(-1));
   }
 
+  /** What it says of itself. */
+  async health() {
+    return (await fetch(`http://${this.address}/healthz`)).json();
+  }
+
   /** Ends it as a loss of power would: no goodbye, nothing written any more. */
   kill() {
     return this.#end("SIGKILL");
