@@ -130,6 +130,7 @@ async fn f4_no_path_leads_out_of_the_folder_of_pages() {
         "/%252e%252e/secret.txt",
         "/%2e%2e%2f%2e%2e%2f%2e%2e%2f%2e%2e%2fetc/passwd",
         "//etc/passwd",
+        "//assets",
         "/%2fetc/passwd",
         "/....//secret.txt",
         "/index.html%00.txt",

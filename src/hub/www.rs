@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use axum::Router;
 use axum::extract::Request;
 use axum::handler::{Handler, HandlerWithoutStateExt};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use tower_http::services::ServeDir;
 
 use crate::hub::error::HubError;
@@ -60,11 +60,16 @@ impl Www {
 
 /// Adds the headers to an answer.
 async fn headed(request: Request, next: Next) -> Response {
-    let asset = request.uri().path().starts_with(ASSETS);
-    let mut response = next.run(request).await;
+    let path = request.uri().path();
+    let asset = path.starts_with(ASSETS);
+    let mut response = match path.starts_with("//") {
+        // The way on to a folder's own address would begin like that of another host.
+        true => StatusCode::NOT_FOUND.into_response(),
+        false => next.run(request).await,
+    };
     let status = response.status();
     // What is missing today may be there tomorrow.
-    let keep = asset && (status.is_success() || status == axum::http::StatusCode::NOT_MODIFIED);
+    let keep = asset && (status.is_success() || status == StatusCode::NOT_MODIFIED);
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, if keep { FOR_GOOD } else { ASK });
     headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);

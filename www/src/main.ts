@@ -42,6 +42,7 @@ async function run(): Promise<void> {
       showRoot(view.status);
       showHub(view);
       tellNeighbours(view.status);
+      if (view.status.entries === 0) find("#notes-empty").hidden = false;
     },
     showProblem,
   );
@@ -64,7 +65,6 @@ function showClosed(): void {
   say(find(".hex"), "");
   say(find(".entries"), "No journal is open");
   say(find(".status-text"), "Not connected");
-  find("#notes-empty").hidden = true;
 }
 
 addEventListener("error", ({ error, message }) => showProblem(error ?? new Error(message)));

@@ -42,6 +42,7 @@ export function draw(root: string): SVGSVGElement {
   ];
   const svg = document.createElementNS(SVG, "svg");
   const side = 2 * QUARTER;
+  svg.setAttribute("aria-hidden", "true");
   svg.setAttribute("viewBox", `0 0 ${side} ${side}`);
   const grounds: SVGPathElement[] = [];
   const shapes: SVGPathElement[] = [];

@@ -17,7 +17,7 @@ const SAVED = "What was saved is safe in this browser.";
 const PROBLEMS: Record<string, Problem> = {
   STORE_FULL: {
     title: "This browser has no room left for notes.",
-    advice: "The note was not saved. Free some disk space, or remove the data of other sites, and add it again.",
+    advice: "What was just added or came in is not saved. Free some disk space, or remove the data of other sites, and try again.",
   },
   STORE_OPEN: {
     title: "This browser does not let the page keep notes.",
@@ -76,28 +76,19 @@ const PROBLEMS: Record<string, Problem> = {
     final: true,
   },
   INVALID_FACTS: { title: "This note can't be saved.", advice: "It may be too long: shorten it and add it again." },
-  NOT_SERVED: {
-    title: "The hub does not serve this journal.",
-    advice: "Notes stay on this device. Ask whoever runs the hub to list the journal, or use another hub.",
+  REFUSED: {
+    title: "The hub turns this device away.",
+    advice: "Notes stay on this device. Below is what the hub said. Whoever runs it can list the journal (--journals) or name this address (--name).",
   },
   VERSION: {
     title: "The hub speaks another version of Isoroot.",
     advice: "Notes stay on this device. Reload the page, or update the hub.",
     act: "reload",
   },
-  WRONG_ADDRESS: {
-    title: "The hub does not know itself by this address.",
-    advice: `Notes stay on this device. Start the hub with --name ${location.host}.`,
-  },
   UNEXPECTED: { title: "Something unexpected has happened in this page.", advice: `${SAVED} Reload the page.`, act: "reload" },
 };
 const OTHER: Problem = { title: "That did not work.", advice: "Try again, or reload the page.", act: "reload" };
 const SAME: Record<string, string> = { INVALID_ID: "INVALID_LINK", STORE_IN_USE: "STORE_OPEN" };
-
-/** Codes that a peer's failure may have which pass by themselves: the status tells of them. */
-export function passes(code: string): boolean {
-  return !["NOT_SERVED", "VERSION", "WRONG_ADDRESS"].includes(code);
-}
 
 /** An error of the page itself, with one of the codes above. */
 export class PageError extends Error {
@@ -110,6 +101,7 @@ export class PageError extends Error {
 }
 
 let final = false;
+let lasting = "";
 
 /** Shows a problem until it is dismissed, or another one comes. One that ends the page stays. */
 export function showProblem(error: unknown): void {
@@ -155,8 +147,10 @@ function hideProblem(): void {
   box.dataset["code"] = "";
 }
 
-/** Takes back the message with this code, since it no longer holds. */
-export function takeBack(holds: (code: string) => boolean): void {
-  const code = part("error").dataset["code"] ?? "";
-  if (!final && code !== "" && !holds(code)) hideProblem();
+/** Shows a problem that goes on, and not again once it was dismissed; none takes the last one back. */
+export function showLasting(error: IsorootError | null): void {
+  if (lasting === (error?.code ?? "")) return;
+  if (!final && lasting !== "" && part("error").dataset["code"] === lasting) hideProblem();
+  lasting = error?.code ?? "";
+  if (error !== null) showProblem(error);
 }

@@ -3,38 +3,40 @@
 import type { HubView, HubWatch } from "./hub-watch.js";
 import { memory } from "./device.js";
 import { count, find, part, say } from "./page.js";
-import { passes, showProblem, takeBack } from "./problem.js";
+import { showLasting, showProblem } from "./problem.js";
 
 /** Shows how things stand. */
 export function showHub(view: HubView): void {
   const line = part("status");
   const [text, detail] = words(view);
   line.dataset["state"] = view.state;
+  part("offline").setAttribute("aria-checked", String(view.state === "offline"));
   say(find(".status-text", line), text);
   say(find(".status-detail", line), detail);
   find<SVGUseElement>("use", line).setAttribute("href", `#i-${view.state}`);
   const failures = view.peer?.failures ?? 0;
   find("#try-now").hidden = view.state === "offline" || view.peer?.status !== "waiting" || failures === 0;
-  const code = view.peer?.error?.code ?? "";
-  takeBack((shown) => passes(shown) || shown === code);
-  if (view.peer?.error && !passes(code) && part("error").dataset["code"] !== code) showProblem(view.peer.error);
+  showLasting(view.trouble);
 }
 
-function words({ state, waiting, peer }: HubView): [string, string] {
+function words({ state, waiting, peer, trouble }: HubView): [string, string] {
   const notes = count(waiting, "note", "notes");
   const failures = peer?.failures ?? 0;
   const again = failures > 0 ? `No answer yet, tried ${failures === 1 ? "once" : count(failures, "time", "times")}.` : "Connecting.";
   switch (state) {
     case "offline":
+      if (waiting === 0) return ["Offline: notes stay on this device", "New ones follow once it is back."];
       return [
-        waiting > 0 ? `Offline: ${notes} ${waiting === 1 ? "stays" : "stay"} on this device` : "Offline: notes stay on this device",
-        "They follow once this device is back.",
+        `Offline: ${notes} ${waiting === 1 ? "stays" : "stay"} here`,
+        `${waiting === 1 ? "It follows" : "They follow"} once this device is back.`,
       ];
     case "synced":
       return ["In sync with the hub", "The hub has computed the same root."];
     case "syncing":
       return ["Syncing with the hub", "The roots still differ."];
     case "waiting":
+      if (trouble?.fault === "store") return ["Not in sync with the hub", "This device can't keep what comes."];
+      if (trouble !== null) return ["The hub turns this device away", "Notes stay on this device."];
       return [`${notes} ${waiting === 1 ? "waits" : "wait"} for the hub`, again];
     case "connecting":
       return ["Looking for the hub", again];
