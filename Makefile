@@ -8,7 +8,7 @@ SHELL := bash
 WASM_ENV = wasm_env=$$(pkg-config/setup.sh env); eval "$$wasm_env"
 WASM = --target wasm32-unknown-unknown
 
-.PHONY: help setup demo page test test-full test-web bench package size check fmt clean
+.PHONY: help setup demo page test test-full test-web bench bench-web package size check fmt clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -16,7 +16,8 @@ help: ## Show this list
 setup: ## Install what is missing on this machine (seconds when nothing is)
 	@pkg-config/setup.sh
 
-demo: setup ## Show the tool at work, then serve the demo page until Ctrl-C
+demo: ## Show the tool at work, then serve the demo page until Ctrl-C
+	@pkg-config/setup.sh native
 	cargo build --locked --release --features cli
 	python3 pkg-config/demo.py
 	@# Only where somebody watches, unless told: a job of CI would never end.
@@ -34,37 +35,39 @@ demo: setup ## Show the tool at work, then serve the demo page until Ctrl-C
 page: package ## Build the demo page over the package: target/www, for isoroot hub --www
 	node pkg-config/build-page.mjs
 
-test: setup ## Run all tests, and check that the core and the wasm build compile
+test: setup ## Run all tests: native, in Node, in Chromium; of the package, of whole pages
 	@pkg-config/run-tests.sh
 
 test-full: setup ## The same with the long property tests and simulations
 	@pkg-config/run-tests.sh full
 
-test-web: setup ## The tests in Chromium and Node, of the platform and of the package as installed
-	@pkg-config/setup.sh web
-	@pkg-config/run-web-tests.sh
-	@pkg-config/run-package-tests.sh
+test-web: setup ## Only those in Node and Chromium
+	@pkg-config/run-tests.sh web
 
-bench: setup ## Build the command line tool and measure it
+bench: ## Build the command line tool and measure it
+	@pkg-config/setup.sh native
 	cargo build --locked --release --features cli
 	python3 pkg-config/bench.py
 
+bench-web: package ## Build command line tool and package, and measure the package in Chromium
+	cargo build --locked --release --features cli
+	node pkg-config/bench-web.mjs
+
 package: ## Build the npm package: target/package/isoroot-x.y.z.tgz
-	@pkg-config/setup.sh wasm
-	@pkg-config/setup.sh web
+	@pkg-config/setup.sh wasm web
 	node pkg-config/build-package.mjs
 
 size: package ## What a page loads of it, raw and compressed; fails above the limit
 	node pkg-config/measure-size.mjs
 
-check: setup ## Format, lints on both targets, docs, licences and sources of dependencies
+check: ## Format, lints on both targets, docs, licences and sources of dependencies
+	@pkg-config/setup.sh native wasm deny
 	cargo fmt --check
 	cargo clippy --locked --all-targets --all-features -- -D warnings
 	$(WASM_ENV); cargo clippy --locked $(WASM) --lib -- -D warnings
 	$(WASM_ENV); cargo clippy --locked $(WASM) --lib --tests --features bindings-test -- -D warnings
 	cargo check --locked --no-default-features
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features
-	@pkg-config/setup.sh deny
 	cargo deny --locked check --hide-inclusion-graph bans licenses sources
 	@# The advisories come from a server of their own, which a closed network does not reach:
 	@# not having them is said aloud, having them and failing is a failure.

@@ -2,12 +2,12 @@
 # Sets a machine up to build, check and test this project. Run it as often as you like: it
 # installs only what is missing, and takes under a second when nothing is.
 #
-#   pkg-config/setup.sh          native, then wasm
+#   pkg-config/setup.sh          native, wasm and web
+#   pkg-config/setup.sh PART…    only these:
 #   pkg-config/setup.sh native   Rust, a C compiler, Python
 #   pkg-config/setup.sh wasm     a compiler for wasm32-unknown-unknown
 #   pkg-config/setup.sh web      what builds and tests for browsers: wasm-bindgen, wasm-pack,
 #                                the npm tools, Chromium
-#   pkg-config/setup.sh all      native, wasm and web
 #   pkg-config/setup.sh deny     cargo-deny, which `make check` needs
 #   pkg-config/setup.sh env      prints the exports that wasm builds need; to be eval'ed
 #
@@ -15,7 +15,8 @@
 set -Eeuo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-manifest=$here/../Cargo.toml
+root=$(dirname "$here")
+manifest=$root/Cargo.toml
 scratch=
 
 readonly wasm=wasm32-unknown-unknown
@@ -239,11 +240,16 @@ cargo_tool() { # COMMAND CRATE VERSION DURATION OPTION…
 
 # The version of a crate in Cargo.lock: the command line must be the library's very twin.
 locked() { # CRATE
-  awk -v name="name = \"$1\"" '$0 == name { getline; gsub(/[^0-9.]/, ""); print; exit }' "$here/../Cargo.lock"
+  awk -v name="name = \"$1\"" '$0 == name { getline; gsub(/[^0-9.]/, ""); print; exit }' "$root/Cargo.lock"
 }
 
-npm_tools_fresh() {
-  cmp -s "$here/package-lock.json" "$here/node_modules/installed-by"
+# Installs what the lock file of a folder says, unless it is there.
+npm_tools() { # FOLDER
+  local folder=$1
+  if cmp -s "$folder/package-lock.json" "$folder/node_modules/installed-by"; then return; fi
+  say "web: installing the npm tools of ${folder#"$root/"}/package-lock.json (about 30 s)"
+  attempt "npm --prefix $folder ci" npm --prefix "$folder" ci --no-audit --no-fund
+  cp "$folder/package-lock.json" "$folder/node_modules/installed-by"
 }
 
 browser_version() { # COMMAND: the first number of `Chromium 156.0.1 built on …` or `ChromeDriver 156.0.1 (…)`
@@ -271,11 +277,9 @@ setup_web() {
       "both must be of one version, $(pinned CHROMIUM_MIN) or later, and on the PATH"
   fi
 
-  if ! npm_tools_fresh; then
-    say "web: installing the npm tools of pkg-config/package-lock.json (about 30 s)"
-    attempt "cd pkg-config && npm ci" npm --prefix "$here" ci --no-audit --no-fund
-    cp "$here/package-lock.json" "$here/node_modules/installed-by"
-  fi
+  npm_tools "$here"
+  # Of those who use the package; the tests install it among them.
+  npm_tools "$root/tests/consumers"
 
   bindgen=$(locked wasm-bindgen)
   [ -n "$bindgen" ] || die "no wasm-bindgen in Cargo.lock" "git checkout Cargo.lock"
@@ -300,23 +304,17 @@ setup_deny() {
 
 # ---- what was asked for ----------------------------------------------------------------
 
-case ${1:-} in
-  '')
-    setup_native
-    setup_wasm
-    ;;
-  all)
-    setup_native
-    setup_wasm
-    setup_web
-    ;;
-  native) setup_native ;;
-  wasm) setup_wasm ;;
-  web) setup_web ;;
-  deny) setup_deny ;;
-  env) print_env ;;
-  *)
-    sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2
-    exit 2
-    ;;
-esac
+if [ $# -eq 0 ]; then set -- native wasm web; fi
+for part in "$@"; do
+  case $part in
+    native) setup_native ;;
+    wasm) setup_wasm ;;
+    web) setup_web ;;
+    deny) setup_deny ;;
+    env) print_env ;;
+    *)
+      sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2
+      exit 2
+      ;;
+  esac
+done
