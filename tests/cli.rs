@@ -330,7 +330,9 @@ async fn f5_an_import_that_is_interrupted_says_how_far_it_came() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("isoroot: interrupted"), "{said}");
     let facts = folder.root("isoroot.redb").await["facts"].as_u64().unwrap();
-    assert!(facts.is_multiple_of(2) && said.contains(&format!("up to line {facts}\n")), "{facts}: {said}");
+    // What was read need not have been written yet.
+    let far = if facts == 0 { "nothing was written".to_owned() } else { format!("up to line {facts}\n") };
+    assert!(facts.is_multiple_of(2) && said.contains(&far), "{facts}: {said}");
     drop(stdin);
 }
 

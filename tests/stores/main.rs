@@ -8,6 +8,7 @@ mod crash;
 mod disk;
 mod failure;
 mod file;
+mod fork;
 mod group;
 
 use isoroot::platform::{AppendOutcome, Durability, Store, StoredRecord};

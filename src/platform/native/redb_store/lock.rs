@@ -39,9 +39,11 @@ impl LockFile {
 }
 
 impl Drop for LockFile {
-    /// Closing the file frees the lock; the id is wiped before, as nobody could else tell.
+    /// The id is wiped before the lock is freed, as nobody could tell afterwards. Closing the file would
+    /// free it only once no process that is just being started has a copy of it.
     fn drop(&mut self) {
         let _ = self.0.set_len(0);
+        let _ = self.0.unlock();
     }
 }
 
