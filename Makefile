@@ -65,7 +65,7 @@ check: ## Format, lints on both targets, docs, licences and sources of dependenc
 	cargo fmt --check
 	cargo clippy --locked --all-targets --all-features -- -D warnings
 	$(WASM_ENV); cargo clippy --locked $(WASM) --lib -- -D warnings
-	$(WASM_ENV); cargo clippy --locked $(WASM) --lib --tests --features bindings-test -- -D warnings
+	$(WASM_ENV); cargo clippy --locked $(WASM) --lib --tests --features bindings-test,sim -- -D warnings
 	cargo check --locked --no-default-features
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features
 	cargo deny --locked check --hide-inclusion-graph bans licenses sources

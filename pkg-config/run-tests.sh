@@ -36,7 +36,7 @@ if [ "${1:-}" != web ]; then
   step core cargo check --locked --no-default-features
   step wasm-core on_wasm cargo check --locked --no-default-features
   step wasm on_wasm cargo check --locked
-  step wasm-web on_wasm cargo check --locked --features web
+  step wasm-web on_wasm cargo check --locked --features web,sim
 fi
 step web-all pkg-config/run-web-tests.sh
 step package-all pkg-config/run-package-tests.sh

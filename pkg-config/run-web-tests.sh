@@ -62,7 +62,7 @@ wasm_pack_test() { # TEST… -- wasm-pack's arguments…
     shift
   done
   shift
-  wasm-pack test --mode no-install "$@" -- --locked --features web "${tests[@]}"
+  wasm-pack test --mode no-install "$@" -- --locked --features web,sim "${tests[@]}"
 }
 
 # The variable, not an attribute in the test, says where one runs: wasm-pack passes in silence over

@@ -1,6 +1,8 @@
 //! Deterministic simulation: a seeded executor with virtual time, and a platform and network that live
 //! in it. Runs the real drivers and machines; one seed replays one run.
 
+#![allow(clippy::arc_with_non_send_sync, reason = "where there are no threads nothing here is Send")]
+
 pub(crate) mod executor;
 #[cfg(test)]
 mod hostile;

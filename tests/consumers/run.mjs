@@ -168,6 +168,8 @@ const TESTS = {
     const readme = readFileSync(join(root, "pkg-config/ts/README.md"), "utf8");
     const programs = [...readme.matchAll(/^```js\n(.*?)^```$/gms)].map(([, program]) => program);
     assert.equal(programs.length, 1);
+    // The repository's README shows the same one.
+    assert.ok(readFileSync(join(root, "README.md"), "utf8").includes(programs[0]));
     const folder = project({ "main.js": programs[0] });
     const printed = execFileSync(process.execPath, ["main.js"], { cwd: folder, encoding: "utf8", timeout: 20_000 });
     assert.match(printed, /^note\/1 Buy bread\n[0-9a-f]{64}\n$/);

@@ -6,6 +6,8 @@
 #[path = "../golden.rs"]
 mod golden;
 mod nodes;
+#[path = "../parity.rs"]
+mod parity;
 mod patch;
 mod story;
 mod time;
