@@ -18,6 +18,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 /// prints what it is now.
 const GOLDEN: &str = include_str!("golden/parity.txt");
 
+#[allow(clippy::arc_with_non_send_sync, reason = "natively it is both; elsewhere there is one thread")]
 async fn node(world: &Simulation, network: &SimNetwork) -> SyncNode {
     let store = MemoryStore::new(StoreId::from_bytes(u128::from(world.random()).to_be_bytes()));
     let platform = SimPlatform::new(world, store, vec![Arc::new(network.transport())]);

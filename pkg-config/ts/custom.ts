@@ -191,6 +191,19 @@ function flat(entries: unknown): unknown[] {
 const hex = (id: Uint8Array) => Array.from(id, (byte) => byte.toString(16).padStart(2, "0")).join("") as EntryId;
 const nullable = (note: Uint8Array | undefined) => note ?? null;
 
+/** What a connection that is dropped has to send what was given before, in milliseconds. */
+const CLOSING = 4_000;
+/** Why a connection is given up. */
+const UNWANTED = "it is no longer wanted";
+
+/** Resolves with `work`, or when so many milliseconds are over. */
+async function atMost(milliseconds: number, work: Promise<unknown>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const over = new Promise((resolve) => (timer = setTimeout(resolve, milliseconds)));
+  await Promise.race([work, over]);
+  clearTimeout(timer);
+}
+
 const pause = () => new Promise((resolve) => setTimeout(resolve, LOOK));
 
 const METHODS = ["head", "append", "read", "fetch", "ids", "note", "setNote", "notes"] as const;
@@ -278,8 +291,9 @@ export function tameConnection(connection: Connection): TameConnection {
       if (made.length > FRAME_BYTES) throw new IsorootError("FRAME", `a frame of ${made.length} bytes`);
       return made;
     },
-    // By whichever half ends first, and once.
-    close: (reason: string) => (closing ??= sending.then(() => connection.close(reason)).then(() => {})),
+    // By whichever half ends first, and once. What is being sent has some time: whoever does not read must
+    // not keep the connection open.
+    close: (reason: string) => (closing ??= atMost(CLOSING, sending).then(() => connection.close(reason)).then(() => {})),
   };
   const binding = connection.binding === undefined ? new Uint8Array() : copy(connection.binding);
   return { call: tame(methods), binding, remote: String(connection.remote ?? "") };
@@ -293,9 +307,18 @@ export function tameTransports(transports: Readonly<Record<string, Transport>>):
     }
     if (typeof transport?.connect !== "function") throw new IsorootError("INVALID_TRANSPORT", `${scheme} has no method connect`);
     const connect = async (address: string, ended: AbortSignal) => {
+      if (ended.aborted) throw new Error(UNWANTED);
       const controller = new AbortController();
-      ended.addEventListener("abort", () => queueMicrotask(() => controller.abort()));
-      return tameConnection(await transport.connect(address, controller.signal));
+      let opened: TameConnection | undefined;
+      // Also when it was opened just now, and nobody has taken it.
+      const giveUp = () => {
+        controller.abort();
+        opened?.call("close", UNWANTED as never).catch(() => {});
+      };
+      ended.addEventListener("abort", () => queueMicrotask(giveUp), { once: true });
+      opened = tameConnection(await transport.connect(address, controller.signal));
+      if (ended.aborted) giveUp();
+      return opened;
     };
     return [`${scheme}:`, tame({ connect })];
   });

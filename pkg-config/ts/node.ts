@@ -158,7 +158,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
       const raw = await within(making, what, rest(), instance);
       node = new SyncNode(raw, instance, store);
       await node.#call("reading the peers", rest(), (raw) => raw.dialKeptPeers());
-      if (raw.hub) await node.addPeer(raw.hub, rest());
+      if (raw.hub) await node.#dialHub(raw.hub, rest());
       for (const peer of options.peers ?? []) await node.#change(String(peer), true, false, rest());
       return node;
     } catch (error) {
@@ -200,6 +200,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
    * one dials, the others follow through the store. Starting what runs changes nothing.
    */
   async start(options: WaitOptions = {}): Promise<void> {
+    if (options.signal?.aborted) throw aborted(options.signal);
     const begins = this.#state === "stopped" || this.#state === "stopping";
     const started = this.#call("starting", options, (raw) => raw.start());
     if (begins) this.#become("starting");
@@ -212,6 +213,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
 
   /** Ends all connections. Reading and appending go on. Stopping what is stopped changes nothing. */
   async stop(options: WaitOptions = {}): Promise<void> {
+    if (options.signal?.aborted) throw aborted(options.signal);
     const ends = this.#state === "running" || this.#state === "starting";
     const stopped = this.#call("stopping", options, (raw) => raw.stop());
     this.#tabs?.leave(NOT_STARTED);
@@ -362,6 +364,16 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
     return this.#change(String(address), false, true, options);
   }
 
+  /** The hub that a link names is kept if the store has room: without, the journal can still be read. */
+  async #dialHub(hub: string, options: WaitOptions): Promise<void> {
+    try {
+      await this.#change(hub, true, true, options);
+    } catch (error) {
+      if (!IsorootError.is(error) || error.fault !== "store") throw error;
+      await this.#change(hub, true, false, options);
+    }
+  }
+
   #change(address: string, added: boolean, keep: boolean, options: WaitOptions): Promise<boolean> {
     const ours = address.startsWith("pipe:");
     return this.#call("changing the peers", options, async (raw) => {
@@ -442,6 +454,8 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
 
   async #syncElsewhere(raw: RawNode, tabs: Tabs, peers: readonly string[] | undefined, call: Call): Promise<RawSync[]> {
     const { number } = await raw.status();
+    // Stopped or taken over meanwhile: nobody else would answer.
+    if ((await raw.status()).dials !== "other") return raw.sync(peers);
     const synced = await tabs.ask({ what: "sync", number, peers: peers ?? null }, call);
     await this.#reaches(raw, synced.number);
     return synced.syncs;

@@ -34,6 +34,9 @@ export interface Member {
 /** No answer: it is for another tab to give. */
 export const SILENCE = Symbol("silence");
 
+/** The node is closed. */
+const CLOSED: PlainError = { code: "CLOSED", message: "the node is closed", fault: "caller", retryable: false };
+
 /** The events that a dialling node tells the others. */
 const NEWS = new Set(["connected", "disconnected", "synced"]);
 
@@ -54,6 +57,7 @@ export class Tabs {
   readonly #me = Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(36)).join("-");
   readonly #asked = new Map<number, Asked>();
   #count = 0;
+  #closed = false;
 
   private constructor(channel: BroadcastChannel, member: Member) {
     this.#channel = channel;
@@ -95,6 +99,7 @@ export class Tabs {
   ask(question: Question & { what: "sync" }, call: Call): Promise<Synced>;
   ask(question: Question, call: Call): Promise<unknown> {
     const id = this.#count++;
+    if (this.#closed) return Promise.reject(CLOSED);
     return new Promise((resolve, reject) => {
       const settle = ({ value, error }: Answer) => (error ? reject(error) : resolve(value));
       this.#asked.set(id, { question, settle });
@@ -111,7 +116,8 @@ export class Tabs {
   close(): void {
     this.#channel.onmessage = null;
     this.#channel.close();
-    this.#asked.clear();
+    this.#closed = true;
+    this.leave(CLOSED);
   }
 
   #hear(message: unknown): void {

@@ -241,11 +241,13 @@ impl Transport for JsTransport {
     }
 
     async fn connect(&self, address: &str) -> Result<Connection, TransportError> {
-        let (_wanted, signal) = Wanted::new();
+        let (mut wanted, signal) = Wanted::new();
         let opened = ask(&self.connect, "connect", &[address.into(), signal]).await.map_err(|failure| {
             let reason = failure.unchecked_into::<Failure>().message();
             TransportError::Unreachable { address: address.to_owned(), reason }
         })?;
+        // It has an owner now, who ends it.
+        wanted.0 = None;
         Ok(connection(&opened.unchecked_into()))
     }
 }

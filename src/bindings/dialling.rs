@@ -76,9 +76,9 @@ impl Dialling {
         let (handle, registration) = AbortHandle::new_pair();
         self.state.wanted.replace(Some(handle));
         let Some(name) = self.lock.clone() else {
-            node.start().await?;
+            // Nobody else could: what is asked for meanwhile is asked behind the start.
             self.state.here.set(true);
-            return Ok(());
+            return node.start().await.inspect_err(|_| self.state.here.set(false));
         };
         let (sender, started) = oneshot::channel();
         let state = Rc::clone(&self.state);

@@ -5,8 +5,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use async_channel::Receiver;
-use futures::future::{AbortHandle, Abortable, Aborted};
+use futures::future::{AbortHandle, Abortable, Aborted, FutureExt};
 use js_sys::{Array, Promise, Uint8Array};
+use litemap::LiteMap;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::{future_to_promise, spawn_local};
@@ -81,6 +82,23 @@ struct Open {
     /// Tasks that accept connections by pipe.
     pipes: RefCell<Vec<AbortHandle>>,
     mailbox: Mailbox,
+    calls: Rc<Calls>,
+}
+
+/// Calls of several steps that are under way.
+#[derive(Default)]
+struct Calls {
+    running: RefCell<LiteMap<u64, AbortHandle>>,
+    next: Cell<u64>,
+}
+
+impl Calls {
+    /// Ends them all, with `CLOSED`.
+    fn end(&self) {
+        for (_, handle) in self.running.take() {
+            handle.abort();
+        }
+    }
 }
 
 impl Drop for Open {
@@ -326,6 +344,7 @@ impl Node {
         future_to_promise(async move {
             let Some(open) = open else { return Ok(JsValue::UNDEFINED) };
             let stopped = open.dialling.stop(&open.node).await;
+            open.calls.end();
             // With the last handle the command loop ends, and with it all who wait for its answers.
             drop(open);
             stopped.map(|_| JsValue::UNDEFINED).map_err(|error| CallError::from(error).into())
@@ -368,15 +387,31 @@ impl Node {
     /// Does something with the open node that takes several steps.
     fn call(&self, work: impl AsyncFnOnce(&Open) -> Result<JsValue, CallError> + 'static) -> Promise {
         match self.opened() {
-            Ok(open) => promise(Box::pin(async move { work(&open).await })),
+            Ok(open) => {
+                let calls = Rc::clone(&open.calls);
+                promise(Box::pin(async move { work(&open).await }), calls)
+            }
             Err(error) => Promise::reject(&error.into()),
         }
     }
 }
 
-/// One for all calls, so that it is compiled once.
-fn promise(work: BoxFuture<'static, Result<JsValue, CallError>>) -> Promise {
-    future_to_promise(async move { work.await.map_err(JsValue::from) })
+/// One for all calls, so that it is compiled once. They begin in the order in which they are made.
+fn promise(work: BoxFuture<'static, Result<JsValue, CallError>>, calls: Rc<Calls>) -> Promise {
+    let (handle, registration) = AbortHandle::new_pair();
+    let number = calls.next.get();
+    calls.next.set(number.saturating_add(1));
+    calls.running.borrow_mut().insert(number, handle);
+    let mut work = Abortable::new(work, registration);
+    let begun = (&mut work).now_or_never();
+    future_to_promise(async move {
+        let outcome = match begun {
+            Some(outcome) => outcome,
+            None => work.await,
+        };
+        calls.running.borrow_mut().remove(&number);
+        outcome.unwrap_or(Err(CallError::CLOSED)).map_err(JsValue::from)
+    })
 }
 
 /// The device's key from its seed, whose length the facade has seen to.
@@ -417,6 +452,7 @@ async fn begin(
             events: node.events().await?,
             dialling: Dialling::new(lock),
             pipes: RefCell::default(),
+            calls: Rc::default(),
             mailbox: Mailbox::new(node.service().commands().clone()),
             node,
         }))),

@@ -230,7 +230,8 @@ pub(super) struct HubArgs {
         value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(super) connections: u32,
 
-    /// Serve the web pages of this folder at /, such as the built demo; it has an index.html
+    /// Serve the web pages of this folder at /, such as the built demo; it has an index.html, and files
+    /// whose names change with their content in assets/, which browsers keep for a year
     #[arg(long, value_name = "DIR")]
     pub(super) www: Option<PathBuf>,
 }

@@ -72,6 +72,13 @@ impl TaskGroup {
         }
     }
 
+    /// Aborts all tasks.
+    pub(crate) fn abort(&self) {
+        for (_, handle) in self.lock().running.values() {
+            handle.abort();
+        }
+    }
+
     /// Waits until no task runs, at most `limit`; then aborts those that do. Their names.
     pub(crate) async fn drain(&self, timer: &impl Timer, limit: Duration) -> Vec<&'static str> {
         let idle = {

@@ -6,8 +6,6 @@
 
 use std::collections::{BTreeMap, BinaryHeap};
 
-use litemap::LiteMap;
-
 use crate::fact::entry::Entry;
 use crate::ids::{DeviceId, EntryId};
 
@@ -23,7 +21,7 @@ struct Chain {
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Chains {
-    by_device: LiteMap<DeviceId, Chain>,
+    by_device: BTreeMap<DeviceId, Chain>,
     missing: u64,
     forked: u64,
 }

@@ -177,3 +177,61 @@ test("f119_a_transport_that_misbehaves_is_a_typed_error", async () => {
   await new Promise((resolve) => setTimeout(resolve, 20));
   assert.equal(aborted, 1);
 });
+
+test("f119_a_connection_lives_until_its_node_ends_it", async () => {
+  const heard = [];
+  const connect = async (_, signal) => {
+    signal.addEventListener("abort", () => heard.push("aborted"));
+    return { send() {}, receive: () => new Promise(() => {}), close: () => void heard.push("closed") };
+  };
+  const node = await made({ transports: { quiet: { connect } }, peers: ["quiet:x"] });
+  await node.start();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.deepEqual(heard, [], "it was opened: nobody has given it up");
+  await node.close();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.deepEqual(heard, ["closed"]);
+});
+
+test("f119_a_dial_given_up_leaves_no_connection_open", async () => {
+  let closed = 0;
+  let opens;
+  const opened = new Promise((resolve) => (opens = resolve));
+  const connection = { send() {}, receive: () => new Promise(() => {}), close: () => void closed++ };
+  const node = await made({ transports: { late: { connect: () => opened } }, peers: ["late:x"] });
+  await node.start();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await node.removePeer("late:x");
+  opens(connection);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(closed, 1);
+  await node.close();
+});
+
+test("f119_a_peer_that_takes_nothing_does_not_keep_its_connection", { timeout: 30_000 }, async () => {
+  const never = () => new Promise(() => {});
+  let closed;
+  const closing = new Promise((resolve) => (closed = resolve));
+  const connect = async () => ({ send: never, receive: never, close: () => closed() });
+  const node = await made({ transports: { full: { connect } }, peers: ["full:x"] });
+  await node.start();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await node.removePeer("full:x");
+  await closing;
+  await node.close();
+});
+
+test("f119_closing_ends_calls_that_a_hanging_store_holds_up", async () => {
+  const store = new MemoryStore();
+  const node = await made({ store });
+  store.setNote = () => new Promise(() => {});
+  store.fetch = () => new Promise(() => {});
+  await node.append({ predicate: "p", value: 1 });
+  const waiting = [node.addPeer("ws://127.0.0.1:1/sync"), node.facts().next()];
+  const outcomes = Promise.allSettled(waiting);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  const begun = performance.now();
+  await node.close();
+  for (const { reason } of await outcomes) assert.equal(reason?.code, "CLOSED");
+  assert.ok(performance.now() - begun < 1_500, "at once, not when some time is over");
+});

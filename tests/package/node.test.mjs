@@ -231,6 +231,17 @@ test("what is closed says so", async () => {
   assert.match(node.link(), /^isoroot:/);
 });
 
+test("calls begin in the order in which they are made", async () => {
+  const node = await made();
+  const started = node.start();
+  const added = node.addPeer(SILENT);
+  const [peers, syncs] = await Promise.all([node.peers(), node.sync({ peers: [SILENT], timeout: 100 }).catch((error) => error)]);
+  assert.deepEqual(peers.map(({ address }) => address), [SILENT]);
+  assert.equal(syncs.code, "TIMEOUT", "it is started, and has the peer");
+  await Promise.all([started, added]);
+  await node.close();
+});
+
 test("closing ends calls that wait", async () => {
   const silent = await made({ peers: [SILENT] });
   await silent.start();

@@ -4,7 +4,6 @@
 use std::io::{Read, Write, pipe};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use std::thread;
 
 use isoroot::platform::native::RedbStore;
 
@@ -15,7 +14,7 @@ async fn c15_a_closed_store_is_free_also_while_a_process_is_being_started() {
     let store = RedbStore::open(path.clone()).unwrap();
     let (going_on, mut go_on) = pipe().unwrap();
     let (mut forked, forking) = pipe().unwrap();
-    let starting = thread::spawn(move || {
+    let starting = tokio::task::spawn_blocking(move || {
         let mut command = Command::new("true");
         let between = move || {
             (&forking).write_all(b"x")?;
@@ -29,6 +28,6 @@ async fn c15_a_closed_store_is_free_also_while_a_process_is_being_started() {
     store.close().await;
     let again = RedbStore::open(path);
     go_on.write_all(b"x").unwrap();
-    assert!(starting.join().unwrap().unwrap().success());
+    assert!(starting.await.unwrap().unwrap().success());
     again.expect("nobody holds it");
 }

@@ -8,10 +8,20 @@ import { find, part, say } from "./page.js";
 /** How long a button says that it has copied. */
 const COPIED = 2_000;
 
+/** The hub that the link in the page's address names, if any. */
+function hubOfThisPage(): string | undefined {
+  const [, hub] = linkOfThisPage()?.split("?hub=") ?? [];
+  try {
+    return hub && decodeURIComponent(hub);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Shows how to join this journal. */
 export function showWaysToJoin(node: SyncNode): void {
-  const named = linkOfThisPage();
-  const link = named?.includes("?hub=") ? named : node.link(ownHub());
+  // Written anew: what stands in the address may be anybody's, and the commands go into a shell.
+  const link = node.link(hubOfThisPage() ?? ownHub());
   const commands = [
     `isoroot open '${link}' --store demo.redb`,
     `isoroot append note/terminal '"Hello from the terminal"' --store demo.redb`,

@@ -137,7 +137,7 @@ impl<P: Platform> CommandLoop<P> {
         task: impl Future<Output = Result<T, NodeError>> + MaybeSend + 'static,
     ) {
         let task = Box::pin(async move { reply.answer(task.await) });
-        self.work.spawn(self.platform.spawner(), name, task, None);
+        self.answers.spawn(self.platform.spawner(), name, task, None);
     }
 
     pub(super) fn start(&mut self, reply: Reply<()>) {

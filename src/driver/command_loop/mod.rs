@@ -83,6 +83,8 @@ pub(crate) struct CommandLoop<P: Platform> {
     outside: Sender<Outside>,
     /// Readers, writers and dials.
     connections: TaskGroup,
+    /// Reading from the store what somebody has asked for.
+    answers: TaskGroup,
     /// Everything else.
     work: TaskGroup,
     writers: LiteMap<ConnectionId, Writer>,
@@ -106,6 +108,7 @@ impl<P: Platform> CommandLoop<P> {
             inbox,
             outside,
             connections: TaskGroup::default(),
+            answers: TaskGroup::default(),
             work: TaskGroup::default(),
             writers: LiteMap::new(),
             dials: LiteMap::new(),
@@ -192,6 +195,7 @@ impl<P: Platform> CommandLoop<P> {
         self.waiting.clear();
         self.watchers.clear();
         self.subscribers.clear();
+        self.answers.abort();
         self.machine.handle(Input::Stop, self.now());
         self.carry_out_all();
         for (_, follower) in std::mem::take(&mut self.followers) {
