@@ -11,11 +11,16 @@ export declare class IsorootError extends Error {
     readonly fault: Fault;
     /** Whether the same call may succeed later without anybody having changed anything. */
     readonly retryable: boolean;
+    /** The code that the peer gave, where the code is `REFUSED`: why it turned this node away. */
+    readonly peerCode: string | undefined;
     constructor(code: string, message: string, options?: {
         fault?: Fault;
         retryable?: boolean;
+        peerCode?: string | undefined;
         cause?: unknown;
     });
+    /** What `JSON.stringify` shows: all but stack and cause. */
+    toJSON(): object;
     /** Whether this is one, also of another copy of the package. */
     static is(error: unknown): error is IsorootError;
 }

@@ -16,11 +16,13 @@ export class IsorootError extends Error {
   readonly fault: Fault;
   /** Whether the same call may succeed later without anybody having changed anything. */
   readonly retryable: boolean;
+  /** The code that the peer gave, where the code is `REFUSED`: why it turned this node away. */
+  readonly peerCode: string | undefined;
 
   constructor(
     code: string,
     message: string,
-    options: { fault?: Fault; retryable?: boolean; cause?: unknown } = {},
+    options: { fault?: Fault; retryable?: boolean; peerCode?: string | undefined; cause?: unknown } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     // So that what everybody tests an aborted fetch for holds here too.
@@ -28,7 +30,14 @@ export class IsorootError extends Error {
     this.code = code;
     this.fault = options.fault ?? "caller";
     this.retryable = options.retryable ?? false;
+    this.peerCode = options.peerCode;
     Object.defineProperty(this, BRAND, { value: true });
+  }
+
+  /** What `JSON.stringify` shows: all but stack and cause. */
+  toJSON(): object {
+    const { name, code, message, fault, retryable, peerCode } = this;
+    return { name, code, message, fault, retryable, peerCode };
   }
 
   /** Whether this is one, also of another copy of the package. */
@@ -43,6 +52,7 @@ export interface PlainError {
   message: string;
   fault: Fault;
   retryable: boolean;
+  peerCode?: string | undefined;
   cause?: string | undefined;
 }
 
@@ -51,6 +61,6 @@ export function fromPlain(thrown: unknown): unknown {
   if (typeof thrown !== "object" || thrown === null || thrown instanceof Error || !("code" in thrown)) {
     return thrown;
   }
-  const { code, message, fault, retryable, cause } = thrown as PlainError;
-  return new IsorootError(code, message, { fault, retryable, cause });
+  const { code, message, fault, retryable, peerCode, cause } = thrown as PlainError;
+  return new IsorootError(code, message, { fault, retryable, peerCode, cause });
 }

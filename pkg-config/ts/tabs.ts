@@ -178,7 +178,8 @@ const isMessage = fields({ isoroot: (value) => value === 1, from: isText, kind: 
   message: unknown,
 ) => message is { from: string; kind: string };
 
-const isError = fields({ code: isText, message: isText, fault: isText, retryable: (value) => typeof value === "boolean" }) as (
+const orNothing = (is: Is): Is => (value) => value === undefined || is(value);
+const isError = fields({ code: isText, message: isText, fault: isText, retryable: (value) => typeof value === "boolean", peerCode: orNothing(isText) }) as (
   value: unknown,
 ) => value is PlainError;
 

@@ -1,4 +1,4 @@
-//! Errors as plain objects: `{ code, message, fault, retryable, cause }`.
+//! Errors as plain objects: `{ code, message, fault, retryable, peerCode, cause }`.
 
 use core::error::Error;
 
@@ -76,16 +76,24 @@ impl CallError {
 
 impl From<CallError> for JsValue {
     fn from(error: CallError) -> Self {
-        describe(&error, error.code(), error.fault())
+        let peer = match &error {
+            CallError::Node(NodeError::Peer(error)) => Some(error),
+            _ => None,
+        };
+        describe(&error, error.code(), error.fault(), peer)
     }
 }
 
 /// Why a peer failed.
 pub(super) fn peer_error(error: &PeerError) -> JsValue {
-    describe(error, error.code(), error.fault())
+    describe(error, error.code(), error.fault(), Some(error))
 }
 
-fn describe(error: &dyn Error, code: Code, fault: Fault) -> JsValue {
+fn describe(error: &dyn Error, code: Code, fault: Fault, peer: Option<&PeerError>) -> JsValue {
+    let peer_code = match peer {
+        Some(PeerError::Refused { code, .. }) => JsValue::from_str(code),
+        _ => JsValue::UNDEFINED,
+    };
     let busy = code == Code::new("STORE_IN_USE");
     let fault_text = match fault {
         Fault::Caller => "caller",
@@ -100,6 +108,7 @@ fn describe(error: &dyn Error, code: Code, fault: Fault) -> JsValue {
         ("fault", fault_text.into()),
         // Whether the same call may succeed later without anybody having changed anything.
         ("retryable", JsValue::from_bool(busy || fault == Fault::Network)),
+        ("peerCode", peer_code),
         ("cause", error.source().map_or(JsValue::UNDEFINED, text)),
     ])
 }

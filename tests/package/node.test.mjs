@@ -306,6 +306,18 @@ test("every method can be called inside of every listener", async () => {
   assert.deepEqual([one.state, two.state], ["closed", "closed"]);
 });
 
+test("who is turned away learns why, also in what is logged", async () => {
+  const other = await made();
+  await other.listen("other");
+  await other.start();
+  const node = await made({ peers: ["pipe:other"] });
+  await node.start();
+  const [{ error }] = await node.sync();
+  assert.deepEqual([error.code, error.peerCode], ["REFUSED", "NOT_SERVED"]);
+  assert.equal(JSON.parse(JSON.stringify(error)).message, error.message);
+  await Promise.all([node.close(), other.close()]);
+});
+
 test("peers: added once, listed in order, removed", async () => {
   const node = await made({ peers: ["pipe:b", "pipe:b"] });
   assert.equal(await node.addPeer("pipe:a"), true);
