@@ -68,22 +68,30 @@ function buildWasm() {
   const wasm = join(target, "wasm32-unknown-unknown", "web", "isoroot.wasm");
   const bindgen = ["--target", "web", "--omit-default-module-path", "--no-typescript", "--out-name", "isoroot"];
   run("wasm-bindgen", [...bindgen, "--out-dir", work, wasm]);
-  // Functions of one name side by side are alike, which is what gzip makes use of.
-  const passes = ["--flatten", "--rereloop", "-Oz", "-Oz", "--reorder-functions-by-name"];
+  // The names between wasm and glue are replaced by short ones, and printed. Functions of one name side by
+  // side are alike, which is what gzip makes use of.
+  const names = ["--minify-imports-and-exports-and-modules", "--reorder-functions-by-name"];
+  const passes = ["--flatten", "--rereloop", "-Oz", "-Oz", ...names];
   const features = FEATURES.map((name) => `--enable-${name}`);
   const options = [...features, "--strip-debug", "--strip-producers", ...passes];
   const out = join(dist, "isoroot_bg.wasm");
-  run(join(here, "node_modules/.bin/wasm-opt"), [...options, join(work, "isoroot_bg.wasm"), "-o", out]);
-  return readFileSync(out);
+  const optimize = [...options, join(work, "isoroot_bg.wasm"), "-o", out];
+  const printed = execFileSync(join(here, "node_modules/.bin/wasm-opt"), optimize, { cwd: root, encoding: "utf8" });
+  return { wasm: readFileSync(out), shortened: JSON.parse(printed) };
 }
 
 /**
  * wasm-bindgen writes a module with one global state. Ours is a function that makes as many instances as
  * are asked for: after a panic a new one takes over, and nothing of the old one is ever called again.
  */
-function makeGlue() {
+function makeGlue({ imports, exports }) {
   const names = [];
+  const imported = new Map(imports.map(([, name, short]) => [name, short]));
+  const exported = new Map(exports);
   const body = readFileSync(join(work, "isoroot.js"), "utf8")
+    .replace('"./isoroot_bg.js": import0', '"a": import0')
+    .replace(/^ {8}(\w+)(?=: function)/gm, (_, name) => imported.get(name))
+    .replace(/(?<=\bwasm\.)\w+/g, (name) => exported.get(name) ?? name)
     .replace(/^export (?=(?:async )?(?:class|function) (\w+))/gm, (_, name) => {
       names.push(name);
       return "";
@@ -93,6 +101,7 @@ function makeGlue() {
   if (/^(export|import)\b/m.test(body) || body.includes("import.meta") || !body.includes("guarded(")) {
     throw new Error("wasm-bindgen's glue has another form than build-package.mjs knows");
   }
+  const unguarded = exports.filter(([name]) => name.startsWith("__wbindgen_")).map(([, short]) => short);
   return `/* What wasm-bindgen wrote, as a function. */
 export async function instantiate(module, failed) {
 ${body}
@@ -120,7 +129,7 @@ function guarded(exports, failed) {
   };
   const functions = Object.entries(exports).map(([name, value]) => [
     name,
-    typeof value !== "function" || name.startsWith("__wbindgen_") ? value : guard(value),
+    typeof value !== "function" || ${JSON.stringify(unguarded)}.includes(name) ? value : guard(value),
   ]);
   return Object.fromEntries(functions);
 }
@@ -172,9 +181,9 @@ function manifest() {
 
 rmSync(work, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
-const wasm = buildWasm();
+const { wasm, shortened } = buildWasm();
 cpSync(join(here, "ts"), join(work, "ts"), { recursive: true });
-writeFileSync(join(work, "ts", "glue.js"), makeGlue());
+writeFileSync(join(work, "ts", "glue.js"), makeGlue(shortened));
 rmSync(join(work, "ts", "glue.d.ts"));
 
 const entry = test ? "test.ts" : "index.ts";
