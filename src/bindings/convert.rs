@@ -13,6 +13,8 @@
 //! instances, and what is nested more than 16 deep, which all cycles are. On the way back an integer is a
 //! number within ±(2^53 − 1) and a bigint outside.
 
+use std::collections::BTreeMap;
+
 use js_sys::{Array, ArrayBuffer, BigInt, Object, Reflect, Symbol, Uint8Array};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
@@ -126,14 +128,15 @@ fn map(value: &JsValue, depth_left: usize, parts_left: &mut usize) -> Result<Val
         return Err(ConvertError::Kind("an object that is not plain"));
     }
     let keys = Reflect::own_keys(value).map_err(|_| ConvertError::Thrown)?;
-    let pair = |key: JsValue| {
+    let mut pairs = BTreeMap::new();
+    for key in keys.iter() {
         if key.is_symbol() {
             return Err(ConvertError::Kind("an object with a symbol as key"));
         }
         let item = Reflect::get(value, &key).map_err(|_| ConvertError::Thrown)?;
-        Ok((text(&key)?, read(&item, depth_left, parts_left)?))
-    };
-    keys.iter().map(pair).collect::<Result<_, _>>().map(Value::Map)
+        pairs.insert(text(&key)?, read(&item, depth_left, parts_left)?);
+    }
+    Ok(Value::Map(pairs))
 }
 
 /// Whether it has no prototype, or that of `{}`, of whatever realm: the one that has none itself.

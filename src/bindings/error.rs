@@ -76,10 +76,7 @@ impl CallError {
 
 impl From<CallError> for JsValue {
     fn from(error: CallError) -> Self {
-        let peer = match &error {
-            CallError::Node(NodeError::Peer(error)) => Some(error),
-            _ => None,
-        };
+        let peer = if let CallError::Node(NodeError::Peer(error)) = &error { Some(error) } else { None };
         describe(&error, error.code(), error.fault(), peer)
     }
 }
@@ -90,9 +87,10 @@ pub(super) fn peer_error(error: &PeerError) -> JsValue {
 }
 
 fn describe(error: &dyn Error, code: Code, fault: Fault, peer: Option<&PeerError>) -> JsValue {
-    let peer_code = match peer {
-        Some(PeerError::Refused { code, .. }) => JsValue::from_str(code),
-        _ => JsValue::UNDEFINED,
+    let peer_code = if let Some(PeerError::Refused { code, .. }) = peer {
+        JsValue::from_str(code)
+    } else {
+        JsValue::UNDEFINED
     };
     let busy = code == Code::new("STORE_IN_USE");
     let fault_text = match fault {

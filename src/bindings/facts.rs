@@ -52,14 +52,20 @@ extern "C" {
 
 /// One entry for each array of facts.
 pub(super) fn drafts(device: DeviceId, entries: &Array) -> Result<Vec<Draft>, CallError> {
-    entries.iter().map(|facts| draft(device, facts.unchecked_ref())).collect()
+    let mut drafts = Vec::new();
+    for facts in entries.iter() {
+        drafts.push(draft(device, facts.unchecked_ref())?);
+    }
+    Ok(drafts)
 }
 
 /// One entry of an array of facts, which the facade has seen to be one.
 pub(super) fn draft(device: DeviceId, facts: &Array) -> Result<Draft, CallError> {
-    let facts: Vec<_> =
-        facts.iter().zip(0..).map(|(given, index)| fact(&given, index)).collect::<Result<_, _>>()?;
-    Ok(Draft::new(device, &facts).map_err(NodeError::from)?)
+    let mut read = Vec::new();
+    for (index, given) in (0..).zip(facts.iter()) {
+        read.push(fact(&given, index)?);
+    }
+    Ok(Draft::new(device, &read).map_err(NodeError::from)?)
 }
 
 fn fact(given: &JsValue, index: u32) -> Result<Fact, CallError> {

@@ -121,7 +121,7 @@ impl Node {
     pub fn create(given: Given, genesis: Option<Uint8Array>, name: Option<String>) -> Promise {
         let identity = key(given.identity());
         let genesis = genesis.map(|genesis| genesis.to_vec());
-        future_to_promise(async move {
+        promise(async move {
             let genesis = match (genesis, name) {
                 (Some(genesis), _) => Genesis::from_bytes(&genesis).map_err(CallError::from)?,
                 (None, Some(name)) => Genesis::named(&name),
@@ -138,7 +138,7 @@ impl Node {
     /// A node on the journal that a link or id names.
     pub fn open(given: Given, journal: String) -> Promise {
         let identity = key(given.identity());
-        future_to_promise(async move {
+        promise(async move {
             let link = link::journal(&journal)?;
             Ok(begin(given, identity, Beginning::Joined(link.journal), link.hub).await?.into())
         })
@@ -321,7 +321,7 @@ impl Node {
     pub fn events(&self) -> Promise {
         // Not the open node: waiting keeps nothing alive.
         let events = self.opened().map(|open| open.events.clone());
-        future_to_promise(async move {
+        promise(async move {
             let (events, batch) = (events?, Array::new());
             batch.push(&events::event(&events.recv().await.map_err(|_| CallError::CLOSED)?));
             while batch.length() < BATCH
@@ -341,13 +341,14 @@ impl Node {
     /// Stops, and ends every call that still waits with `CLOSED`. Closing what is closed changes nothing.
     pub fn close(&self) -> Promise {
         let open = self.open.take();
-        future_to_promise(async move {
+        promise(async move {
             let Some(open) = open else { return Ok(JsValue::UNDEFINED) };
             let stopped = open.dialling.stop(&open.node).await;
             open.calls.end();
             // With the last handle the command loop ends, and with it all who wait for its answers.
             drop(open);
-            stopped.map(|_| JsValue::UNDEFINED).map_err(|error| CallError::from(error).into())
+            stopped?;
+            Ok(JsValue::UNDEFINED)
         })
     }
 
@@ -389,29 +390,35 @@ impl Node {
         match self.opened() {
             Ok(open) => {
                 let calls = Rc::clone(&open.calls);
-                promise(Box::pin(async move { work(&open).await }), calls)
+                begun(Box::pin(async move { work(&open).await }), calls)
             }
             Err(error) => Promise::reject(&error.into()),
         }
     }
 }
 
-/// One for all calls, so that it is compiled once. They begin in the order in which they are made.
-fn promise(work: BoxFuture<'static, Result<JsValue, CallError>>, calls: Rc<Calls>) -> Promise {
+/// A promise of what a call comes to. They begin in the order in which they are made.
+fn begun(work: BoxFuture<'static, Result<JsValue, CallError>>, calls: Rc<Calls>) -> Promise {
     let (handle, registration) = AbortHandle::new_pair();
     let number = calls.next.get();
     calls.next.set(number.saturating_add(1));
     calls.running.borrow_mut().insert(number, handle);
     let mut work = Abortable::new(work, registration);
     let begun = (&mut work).now_or_never();
-    future_to_promise(async move {
+    promise(async move {
         let outcome = match begun {
             Some(outcome) => outcome,
             None => work.await,
         };
         calls.running.borrow_mut().remove(&number);
-        outcome.unwrap_or(Err(CallError::CLOSED)).map_err(JsValue::from)
+        outcome.unwrap_or(Err(CallError::CLOSED))
     })
+}
+
+/// A promise of what this comes to. Boxed, so that what drives it is compiled once for all calls.
+fn promise(work: impl Future<Output = Result<JsValue, CallError>> + 'static) -> Promise {
+    let work: BoxFuture<'static, _> = Box::pin(work);
+    future_to_promise(async move { work.await.map_err(JsValue::from) })
 }
 
 /// The device's key from its seed, whose length the facade has seen to.

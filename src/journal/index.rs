@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::fact::entry::Entry;
+use crate::journal::number_set::ascending;
 
 /// By predicate, the numbers of the entries that have a fact with it, ascending.
 #[derive(Debug, Default)]
@@ -56,8 +57,7 @@ impl Index {
             let start = numbers.partition_point(|number| *number <= after);
             page.extend(numbers.iter().skip(start).take(max).copied());
         }
-        page.sort_unstable();
-        page.dedup();
+        let mut page = ascending(page);
         page.truncate(max);
         page
     }

@@ -1,6 +1,14 @@
 //! A set of entry numbers, kept as ranges: numbers mostly come in runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BinaryHeap};
+
+/// These numbers ascending, each once.
+pub(crate) fn ascending(numbers: Vec<u64>) -> Vec<u64> {
+    // Less code than a sort, which counts in a browser.
+    let mut numbers = BinaryHeap::from(numbers).into_sorted_vec();
+    numbers.dedup();
+    numbers
+}
 
 /// A set of `u64`, small where its members are neighbours.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -12,6 +12,7 @@ mod plan;
 
 use crate::fact::entry::Entry;
 use crate::ids::{Cursor, EntryId, JournalId};
+use crate::journal::number_set::ascending;
 use crate::journal::set::Journal;
 use crate::limits::{FRUITLESS_ROUNDS, IDS_PER_FRAME, IDS_PER_ROUND, REPLY, ROUNDS};
 use crate::merkle::subtree::Root;
@@ -327,9 +328,8 @@ impl Channel {
             }
         }
         self.say_want(&want, effects);
-        let mut give: Vec<u64> = give.iter().filter_map(|id| journal.number_of(id)).collect();
-        give.sort_unstable();
-        self.outgoing.send_numbers(give);
+        let give = give.iter().filter_map(|id| journal.number_of(id)).collect();
+        self.outgoing.send_numbers(ascending(give));
     }
 
     fn say_want(&self, want: &[EntryId], effects: &mut Vec<ChannelEffect>) {
@@ -369,9 +369,7 @@ impl Channel {
             return Err(PeerError::Breach("more is wanted than one round may hold"));
         }
         if last {
-            let mut numbers = std::mem::take(numbers);
-            numbers.sort_unstable();
-            numbers.dedup();
+            let mut numbers = ascending(std::mem::take(numbers));
             numbers.retain(|number| self.view.contains(*number));
             self.phase = Phase::Exchanging;
             self.outgoing.send_numbers(numbers);

@@ -28,6 +28,7 @@ use super::js::{get, object, to_f64, to_u64};
 use super::timer::WebTimer;
 use crate::error::StoreError;
 use crate::ids::{Cursor, EntryId, JournalId, StoreId};
+use crate::journal::number_set::ascending;
 use crate::platform::traits::{AppendOutcome, Durability, Entropy, Store, StoredRecord, Timer};
 
 /// How often `changed` looks for itself. Other tabs tell, but not one that was killed right after its
@@ -276,9 +277,7 @@ impl Store for IndexedDbStore {
         numbers: Vec<u64>,
     ) -> Result<Vec<(u64, StoredRecord)>, StoreError> {
         let reader = Reader::new(journal);
-        let mut wanted: Vec<u64> = numbers.iter().copied().filter(|number| *number > 0).collect();
-        wanted.sort_unstable();
-        wanted.dedup();
+        let mut wanted = ascending(numbers.iter().copied().filter(|number| *number > 0).collect());
         let mut found = LiteMap::new_vec();
         // Numbers asked for at once are at least so far apart as packs were long, so that hardly any
         // pack comes twice; at first, when that is not known, one is asked for.
