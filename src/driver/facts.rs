@@ -108,12 +108,21 @@ pub(crate) async fn load_entry<S: Store>(
 }
 
 /// Asks the command loop and waits for its answer.
-pub(crate) async fn ask<T: MaybeSend + 'static>(
+pub(crate) fn ask<T: MaybeSend + 'static>(
     commands: &Sender<Command>,
     command: impl FnOnce(Reply<T>) -> Command,
-) -> Result<T, NodeError> {
+) -> impl Future<Output = Result<T, NodeError>> + MaybeSend {
     let (reply, answer) = oneshot::channel();
-    commands.send(command(Box::new(reply))).await.map_err(|_| NodeError::Closed)?;
+    // The waiting is compiled once for each kind of answer, not for each command.
+    asked(commands, command(Box::new(reply)), answer)
+}
+
+async fn asked<T>(
+    commands: &Sender<Command>,
+    command: Command,
+    answer: oneshot::Receiver<Result<T, NodeError>>,
+) -> Result<T, NodeError> {
+    commands.send(command).await.map_err(|_| NodeError::Closed)?;
     answer.await.map_err(|_| NodeError::Closed)?
 }
 

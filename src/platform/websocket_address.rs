@@ -144,7 +144,8 @@ impl WebSocketAddress {
 }
 
 fn split_scheme(address: &str) -> Option<(Security, &str)> {
-    let (scheme, rest) = address.split_once("://")?;
+    let (scheme, rest) = address.split_once(':')?;
+    let rest = rest.strip_prefix("//")?;
     [Security::Plain, Security::Tls]
         .into_iter()
         .find(|security| scheme.eq_ignore_ascii_case(security.scheme()))

@@ -205,6 +205,8 @@ impl<P: Platform> CommandLoop<P> {
         on_panic: Input,
     ) {
         let outside = self.outside.clone();
+        // Boxed twice, so that what follows is compiled once for all tasks.
+        let task: BoxFuture<'static, Input> = Box::pin(task);
         let task = Box::pin(async move {
             let input = task.await;
             send(&outside, Outside::Input(input)).await;
