@@ -156,7 +156,7 @@ story("f125_the_commands_that_the_page_shows_join_it", async (story) => {
 
 story("f125_what_stands_in_a_link_does_not_become_a_command", async (story) => {
   const hub = await story.hub("--www", www);
-  const hostile = `isoroot:${"ab".repeat(32)}?hub=ws://127.0.0.1:1/';touch$IFS@1;'`;
+  const hostile = `isoroot:${"ab".repeat(32)}?hub=ws://127.0.0.1:45999/';touch$IFS@1;'`;
   const one = await device(await story.context(), `${page(hub)}#${hostile}`);
   const commands = await one.locator("#commands").textContent();
   assert.match(commands, /^isoroot open 'isoroot:[0-9a-f]{64}\?hub=[A-Za-z0-9%._~-]+' --store demo\.redb\n/);

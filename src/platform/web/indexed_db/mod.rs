@@ -11,6 +11,7 @@ use core::cell::RefCell;
 use core::fmt;
 use core::pin::pin;
 use core::time::Duration;
+use std::collections::BinaryHeap;
 use std::rc::Rc;
 
 use futures::future::{Either, select};
@@ -28,7 +29,6 @@ use super::js::{get, object, to_f64, to_u64};
 use super::timer::WebTimer;
 use crate::error::StoreError;
 use crate::ids::{Cursor, EntryId, JournalId, StoreId};
-use crate::journal::number_set::ascending;
 use crate::platform::traits::{AppendOutcome, Durability, Entropy, Store, StoredRecord, Timer};
 
 /// How often `changed` looks for itself. Other tabs tell, but not one that was killed right after its
@@ -277,7 +277,9 @@ impl Store for IndexedDbStore {
         numbers: Vec<u64>,
     ) -> Result<Vec<(u64, StoredRecord)>, StoreError> {
         let reader = Reader::new(journal);
-        let mut wanted = ascending(numbers.iter().copied().filter(|number| *number > 0).collect());
+        let wanted: BinaryHeap<u64> = numbers.iter().copied().filter(|number| *number > 0).collect();
+        let mut wanted = wanted.into_sorted_vec();
+        wanted.dedup();
         let mut found = LiteMap::new_vec();
         // Numbers asked for at once are at least so far apart as packs were long, so that hardly any
         // pack comes twice; at first, when that is not known, one is asked for.
