@@ -242,6 +242,20 @@ test("calls begin in the order in which they are made", async () => {
   await node.close();
 });
 
+test("more calls than the mailbox holds are neither lost nor overtaken", async () => {
+  const node = await made();
+  const appends = Array.from({ length: 500 }, (_, i) => node.append({ predicate: "p", value: i }));
+  await null;
+  // The first ones have made room meanwhile, for those that wait before these.
+  await appends[0];
+  const later = Array.from({ length: 20 }, (_, i) => node.append({ predicate: "p", value: 500 + i }));
+  const numbers = (await Promise.all([...appends, ...later])).map(({ number }) => number);
+  assert.deepEqual(numbers, Array.from({ length: 520 }, (_, i) => i + 1));
+  const values = (await all(node.facts())).map(({ value }) => value);
+  assert.deepEqual(values, numbers.map((number) => number - 1));
+  await node.close();
+});
+
 test("closing ends calls that wait", async () => {
   const silent = await made({ peers: [SILENT] });
   await silent.start();
