@@ -83,9 +83,12 @@ pub(crate) fn seed<P: Platform>(platform: &P) -> Result<[u8; 32], EntropyError> 
 /// The journals that were made or opened in the store.
 pub(crate) async fn journals<S: Store>(store: &S) -> Result<Vec<JournalId>, StoreError> {
     let notes = store.notes(JOURNAL_NOTES).await?;
-    let ids = notes.iter().map(|(key, _)| key.get(JOURNAL_NOTES.len()..).unwrap_or_default().parse());
-    ids.collect::<Result<_, _>>()
-        .map_err(|_| StoreError::Damaged("a note of a journal without its id".into()))
+    let mut journals = Vec::with_capacity(notes.len());
+    for (key, _) in notes {
+        let id = key.strip_prefix(JOURNAL_NOTES).and_then(|id| id.parse().ok());
+        journals.push(id.ok_or_else(|| StoreError::Damaged("a note of a journal without its id".into()))?);
+    }
+    Ok(journals)
 }
 
 /// Notes that the journal is kept here, with its genesis where it is known.
@@ -131,13 +134,14 @@ pub(crate) async fn load<P: Platform>(
 
 /// Turns what the store returned into entries: numbered from `from` on, each with the bytes of its id.
 fn decode(journal: JournalId, from: u64, page: Vec<(u64, StoredRecord)>) -> Result<Vec<Entry>, StoreError> {
-    let entry = |((number, record), expected): ((u64, StoredRecord), u64)| {
+    let mut entries = Vec::with_capacity(page.len());
+    for ((number, record), expected) in page.into_iter().zip(from..) {
         if number != expected {
             return Err(StoreError::Damaged(format!("entry {number} of journal {journal} follows a gap")));
         }
-        reload(journal, number, &record)
-    };
-    page.into_iter().zip(from..).map(entry).collect()
+        entries.push(reload(journal, number, &record)?);
+    }
+    Ok(entries)
 }
 
 /// An entry of the store, its bytes held to its id.

@@ -319,7 +319,7 @@ impl Entry {
     pub fn facts(&self) -> Result<Vec<Fact>, DecodeError> {
         let mut reader = Reader::new(self.record.get(self.facts_at..).unwrap_or_default());
         let len = reader.array("facts", FACTS_PER_ENTRY)?;
-        (0..len).map(|_| FactView::read(&mut reader, &self.head.device)?.to_fact()).collect()
+        reader.items(len, |reader| FactView::read(reader, &self.head.device)?.to_fact())
     }
 }
 

@@ -53,6 +53,8 @@ export async function tabs(browser, url) {
 
   // Those that follow hear and see what the one that dials does.
   await two.evaluate(() => node.append({ predicate: "first", value: 1 }));
+  // Through the store, before anybody syncs: what comes afterwards would change the root under the sync.
+  for (const page of [one, three]) await page.waitForFunction(async () => (await node.status()).entries === 1);
   for (const page of [one, two, three]) {
     const [[, root, error]] = await sync(page);
     assert.equal(error, null);

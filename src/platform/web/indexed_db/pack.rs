@@ -64,11 +64,13 @@ pub(super) fn packed(journal: JournalId, at: u64, records: &[StoredRecord]) -> V
 }
 
 fn value(first: u64, records: &[StoredRecord]) -> JsValue {
-    let ids: Vec<u8> = records.iter().flat_map(|record| record.id.as_bytes()).copied().collect();
-    // A record is at most 1 MiB long.
-    let length = |record: &StoredRecord| u32::try_from(record.bytes.len()).unwrap_or(u32::MAX);
-    let lengths: Vec<u32> = records.iter().map(length).collect();
-    let bytes: Vec<u8> = records.iter().flat_map(|record| record.bytes.iter()).copied().collect();
+    let (mut ids, mut lengths, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
+    for record in records {
+        ids.extend_from_slice(record.id.as_bytes());
+        // A record is at most 1 MiB long.
+        lengths.push(u32::try_from(record.bytes.len()).unwrap_or(u32::MAX));
+        bytes.extend_from_slice(&record.bytes);
+    }
     // Copies of the very lengths: a view would be stored with all of the memory behind it.
     object(&[
         ("first", &to_f64(first).into()),
