@@ -71,7 +71,7 @@ function buildWasm() {
   // The names between wasm and glue are replaced by short ones, and printed. Functions of one name side by
   // side are alike, which is what gzip makes use of.
   const names = ["--minify-imports-and-exports-and-modules", "--reorder-functions-by-name"];
-  const passes = ["--flatten", "--rereloop", "-Oz", "-Oz", ...names];
+  const passes = ["-Oz", "-Oz", ...names];
   const features = FEATURES.map((name) => `--enable-${name}`);
   const options = [...features, "--strip-debug", "--strip-producers", ...passes];
   const out = join(dist, "isoroot_bg.wasm");
