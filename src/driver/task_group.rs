@@ -1,12 +1,12 @@
 //! Named tasks that end together: counted, waited for within a time limit, then aborted.
 
 use core::time::Duration;
-use litemap::LiteMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::channel::oneshot;
 use futures::future::{AbortHandle, Abortable, Either, FutureExt};
+use litemap::LiteMap;
 
 use crate::platform::send::BoxFuture;
 use crate::platform::traits::{Spawner, Timer};

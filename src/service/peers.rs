@@ -1,8 +1,8 @@
 //! The peers that a node dials: their addresses, how the last attempts went, when the next is due.
 
 use core::time::Duration;
-use litemap::LiteMap;
 
+use litemap::LiteMap;
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 

@@ -3,7 +3,6 @@
 mod commands;
 mod effects;
 
-use litemap::LiteMap;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use async_channel::{Receiver, Sender};
 use futures::channel::oneshot;
 use futures::future::{AbortHandle, FutureExt};
 use futures::select_biased;
+use litemap::LiteMap;
 
 use crate::driver::command::{Command, Reply, StopReport};
 use crate::driver::connection::Outgoing;

@@ -1,9 +1,9 @@
 //! An address space of pipes inside one process: who listens under which name, and who dials it.
 
-use litemap::LiteMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_channel::{Receiver, Sender};
+use litemap::LiteMap;
 
 use super::pipe::pipe;
 use crate::error::TransportError;

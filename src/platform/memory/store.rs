@@ -1,7 +1,8 @@
 //! A store wholly in memory: for tests, demos and nodes that need not outlive their process.
 
-use litemap::LiteMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use litemap::LiteMap;
 
 use crate::error::StoreError;
 use crate::ids::{Cursor, EntryId, JournalId, StoreId};
