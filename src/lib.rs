@@ -87,6 +87,8 @@ pub use fact::value::{Value, ValueError};
 pub use ids::{AuthorityId, Cursor, DeviceId, EntryId, EpochId, FactId, JournalId, ParseIdError, StoreId};
 pub use merkle::map::MerkleMap;
 pub use merkle::prefix::Prefix;
+pub use merkle::proof::{Proof, ProofError};
+pub use merkle::prove::ProveError;
 pub use merkle::subtree::{Node, Root};
 pub use service::config::{Admission, Config};
 pub use service::event::Event;

@@ -23,6 +23,12 @@ pub const SAFE_INTEGER: u64 = (1 << 53) - 1;
 /// Bytes of an Ed25519 signature.
 pub const SIGNATURE_BYTES: usize = 64;
 
+/// Ids that one proof is about.
+pub const PROOF_IDS: usize = 10_000;
+/// Parts of a proof's tree, forks and what they end in: on the way to each id at most 256 forks, each with
+/// another half beside it.
+pub const PROOF_TAGS: usize = 2 * 256 * PROOF_IDS + 1;
+
 /// How far an entry's timestamp may lie beyond the local wall clock without counting as ahead.
 pub const AHEAD: Duration = Duration::from_secs(300);
 

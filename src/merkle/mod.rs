@@ -3,4 +3,7 @@
 mod hash;
 pub(crate) mod map;
 pub(crate) mod prefix;
+pub(crate) mod proof;
+pub(crate) mod prove;
 pub(crate) mod subtree;
+mod verify;

@@ -69,6 +69,15 @@ impl Prefix {
         Some(Self { bytes, bits })
     }
 
+    /// The two prefixes one bit longer, that with 0 first; nothing if this one has 256 bits.
+    pub(super) fn halves(&self) -> Option<[Self; 2]> {
+        let bits = self.bits + 1;
+        let zeros = Self { bytes: self.bytes, bits };
+        let mut ones = zeros;
+        *ones.bytes.get_mut(usize::from(self.bits / 8))? |= 0x80 >> (self.bits % 8);
+        Some([zeros, ones])
+    }
+
     /// Whether the id begins with these bits.
     pub fn contains(&self, id: &EntryId) -> bool {
         (self.first()..=self.last()).contains(id)
@@ -185,6 +194,17 @@ mod tests {
         assert_eq!(longest.child(0xF).unwrap().child(0), None);
         let odd = Prefix::of(&EntryId::from_bytes([0xFF; 32]), 253).unwrap();
         assert_eq!(odd.child(0), None);
+    }
+
+    #[test]
+    fn halves_append_one_bit() {
+        assert_eq!(Prefix::ALL.halves(), prefix(&[], 1).zip(prefix(&[0x80], 1)).map(<[_; 2]>::from));
+        let odd = prefix(&[0xA5, 0x80], 10).unwrap();
+        assert_eq!(
+            odd.halves(),
+            prefix(&[0xA5, 0x80], 11).zip(prefix(&[0xA5, 0xA0], 11)).map(<[_; 2]>::from)
+        );
+        assert_eq!(prefix(&[0xFF; 32], 256).unwrap().halves(), None);
     }
 
     #[test]
