@@ -74,6 +74,7 @@ pub use driver::{
     command::{JournalStatus, PeerSync, StopReport},
     error::NodeError,
     facts::{FactPage, FactRecord, Filter},
+    files::{ImportError, ImportReport},
     node::{Appended, SyncNode},
     service::SyncService,
 };
@@ -85,6 +86,11 @@ pub use fact::statement::{Fact, FactError};
 pub use fact::unchecked::{EntryError, UncheckedEntry};
 pub use fact::value::{Value, ValueError};
 pub use ids::{AuthorityId, Cursor, DeviceId, EntryId, EpochId, FactId, JournalId, ParseIdError, StoreId};
+pub use journal::file::checker::{CheckedBatch, FileBatch, FileChecker, FileStep};
+pub use journal::file::error::FileError;
+pub use journal::file::header::FileHeader;
+pub use journal::file::reader::{FileItem, FileReader};
+pub use journal::file::writer::FileWriter;
 pub use merkle::map::MerkleMap;
 pub use merkle::prefix::Prefix;
 pub use merkle::proof::{Proof, ProofError};

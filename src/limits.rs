@@ -72,6 +72,13 @@ pub const SIGN_SLICE: usize = 64;
 /// Compare-and-set appends that may fail in a row before an append is refused as contended.
 pub const COMMIT_ATTEMPTS: u32 = 16;
 
+/// Files: bytes of a genesis.
+pub const GENESIS_BYTES: usize = 1_024;
+/// Files: entries that are checked and handed on together.
+pub const FILE_BATCH_ENTRIES: usize = 512;
+/// Files: bytes of records at which a batch is full.
+pub const FILE_BATCH_BYTES: usize = 1_048_576;
+
 /// Commands that wait for the command loop.
 pub const MAILBOX: usize = 64;
 /// Facts or entries of one page.
@@ -117,4 +124,5 @@ const _: () = {
     assert!(PAGE <= PAGE_MAX);
     assert!(QUEUE_FEED_BYTES + 2 * RECORD_BYTES < QUEUE_BYTES);
     assert!(CREDIT_BYTES < CONNECTION_CREDIT_BYTES);
+    assert!(FILE_BATCH_ENTRIES <= COMMIT_ENTRIES && FILE_BATCH_BYTES <= COMMIT_BYTES);
 };

@@ -7,7 +7,9 @@ mod forge;
 use std::collections::BTreeMap;
 
 use forge::SIGNATURE_BYTES;
-use isoroot::{DeviceKey, Draft, Entry, Fact, Genesis, MerkleMap, UncheckedEntry, limits};
+use isoroot::{
+    DeviceKey, Draft, Entry, Fact, FileHeader, FileWriter, Genesis, MerkleMap, UncheckedEntry, limits,
+};
 use sha2::{Digest, Sha256};
 
 fn document(name: &str) -> String {
@@ -86,6 +88,27 @@ fn the_worked_example_of_the_format_is_what_the_code_does() {
     for (text, bytes) in lengths {
         assert!(document("FORMAT.md").contains(text) && text.starts_with(&bytes.to_string()), "{text}");
     }
+}
+
+#[test]
+fn the_worked_example_of_files_is_what_the_code_does() {
+    let example = hex_blocks(&document("FORMAT.md"));
+    let genesis = Genesis::named("notes");
+    let entry = UncheckedEntry::new(example["record"].clone()).check(&genesis.journal()).unwrap();
+    let mut file = Vec::new();
+    let mut writer = FileWriter::begin(&FileHeader::of(genesis), &mut file);
+    writer.entry(&entry, &mut file);
+    writer.end(&MerkleMap::from_ids(vec![entry.id()]).root(), &mut file).unwrap();
+    let blocks = hex_blocks(&document("FILES.md"));
+    assert_eq!(blocks.into_iter().collect::<Vec<_>>(), [("file".to_owned(), file.clone())]);
+    assert_eq!(file.len(), 310, "as the text says");
+    for text in ["1,024 (`GENESIS_BYTES`)", "1,048,576 (`RECORD_BYTES`)", "at most 512 entries"] {
+        assert!(document("FILES.md").contains(text), "{text}");
+    }
+    assert_eq!(
+        (limits::GENESIS_BYTES, limits::RECORD_BYTES, limits::FILE_BATCH_ENTRIES),
+        (1_024, 1_048_576, 512)
+    );
 }
 
 #[test]

@@ -4,8 +4,10 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::driver::error::NodeError;
+use crate::driver::files::ImportError;
 use crate::error::{Code, Fault, StoreError, TransportError};
 use crate::hub::HubError;
+use crate::journal::file::error::FileError;
 use crate::session::failure::PeerError;
 
 /// The exit codes, as the help lists them.
@@ -115,6 +117,7 @@ impl From<NodeError> for Failure {
             NodeError::Draft(_) | NodeError::NoPeer | NodeError::TooManyPeers | NodeError::Page => {
                 Exit::Usage
             }
+            NodeError::File(error) => return error.into(),
             NodeError::Store(_)
             | NodeError::NoJournal(_)
             | NodeError::Closed
@@ -124,6 +127,36 @@ impl From<NodeError> for Failure {
             | NodeError::Entropy(_) => Exit::Store,
         };
         Self { exit, code: error.code(), message: Some(error.to_string()) }
+    }
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
+        let exit = match &error {
+            FileError::NotAFile
+            | FileError::Version(_)
+            | FileError::OtherJournal { .. }
+            | FileError::Unreadable(_) => Exit::Usage,
+            FileError::GenesisLength { .. }
+            | FileError::Genesis(_)
+            | FileError::GenesisOfAnother { .. }
+            | FileError::RecordLength { .. }
+            | FileError::Entry { .. }
+            | FileError::Twice { .. }
+            | FileError::Count { .. }
+            | FileError::Hash
+            | FileError::Root { .. }
+            | FileError::Trailing { .. }
+            | FileError::Incomplete { .. } => Exit::No,
+        };
+        Self { exit, code: error.code(), message: Some(error.to_string()) }
+    }
+}
+
+impl From<ImportError> for Failure {
+    fn from(error: ImportError) -> Self {
+        let message = Some(error.to_string());
+        Self { message, ..error.error.into() }
     }
 }
 

@@ -17,6 +17,22 @@ pub(crate) fn labelled(label: &str, parts: &[&[u8]]) -> Hash {
     hasher.finalize().into()
 }
 
+/// SHA-256 of bytes that come piece by piece, without a label.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hasher(Sha256);
+
+impl Hasher {
+    /// Takes the next bytes.
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The hash of all that came.
+    pub(crate) fn finish(self) -> Hash {
+        self.0.finalize().into()
+    }
+}
+
 /// SHA-256 of the parts joined, without a label.
 pub(crate) fn plain(parts: &[&[u8]]) -> Hash {
     let mut hasher = Sha256::new();

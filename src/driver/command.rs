@@ -92,6 +92,12 @@ pub(crate) enum Command {
         drafts: Vec<Draft>,
         reply: Reply<Vec<(EntryId, u64)>>,
     },
+    /// Takes in entries that were checked. Answered when they are durable, with how many are new.
+    Import {
+        journal: JournalId,
+        entries: Vec<Entry>,
+        reply: Reply<u64>,
+    },
     Status {
         journal: JournalId,
         reply: Reply<JournalStatus>,

@@ -3,6 +3,7 @@
 use crate::error::{Code, Fault, StoreError, TransportError};
 use crate::fact::entry::DraftError;
 use crate::ids::{DeviceId, JournalId};
+use crate::journal::file::error::FileError;
 use crate::limits::{PAGE_MAX, PEERS};
 use crate::platform::traits::EntropyError;
 use crate::session::failure::PeerError;
@@ -23,6 +24,9 @@ pub enum NodeError {
     /// The facts do not make an entry.
     #[error(transparent)]
     Draft(#[from] DraftError),
+    /// A file is not one of this journal, or not a whole one.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -60,6 +64,7 @@ impl NodeError {
             Self::NotStarted => Code::new("NOT_STARTED"),
             Self::NoJournal(_) => Code::new("NO_JOURNAL"),
             Self::Draft(_) => Code::new("INVALID_FACTS"),
+            Self::File(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Peer(error) => error.code(),
             Self::Address(error) => error.code(),
@@ -83,6 +88,7 @@ impl NodeError {
             | Self::NotStarted
             | Self::NoJournal(_)
             | Self::Draft(_)
+            | Self::File(_)
             | Self::NoPeer
             | Self::TooManyPeers
             | Self::OtherDevice(_)

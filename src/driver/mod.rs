@@ -5,6 +5,7 @@ pub(crate) mod command_loop;
 pub(crate) mod connection;
 pub(crate) mod error;
 pub(crate) mod facts;
+pub(crate) mod files;
 pub(crate) mod kept_peers;
 pub(crate) mod node;
 pub(crate) mod service;

@@ -1,10 +1,12 @@
 //! `SyncNode`: the handle to one journal of a sync service.
 
+use futures::Stream;
 use futures::future::join_all;
 
 use crate::driver::command::{Command, JournalStatus, PeerSync, StopReport};
 use crate::driver::error::NodeError;
 use crate::driver::facts::{self, FactPage, FactRecord, Filter, ask};
+use crate::driver::files::{self, ImportError, ImportReport};
 use crate::driver::service::SyncService;
 use crate::fact::entry::{Draft, Entry};
 use crate::fact::genesis::Genesis;
@@ -243,6 +245,28 @@ impl SyncNode {
     /// None is missed and none comes twice; a slow reader holds up nobody.
     pub fn watch(&self, filter: Filter, after: u64) -> BoxStream<'static, Result<FactRecord, NodeError>> {
         facts::stream(self.service.commands().clone(), self.journal, filter, after, true)
+    }
+
+    /// The journal as a file, piece by piece, in the form of `docs/FILES.md`: of the moment at which the
+    /// first piece is asked for, whatever is appended meanwhile. A slow reader holds up nobody, and memory
+    /// stays bounded. Only with the last piece is the file whole.
+    pub fn export(&self) -> BoxStream<'static, Result<Vec<u8>, NodeError>> {
+        files::export(self.clone())
+    }
+
+    /// Takes in the entries of a file of this journal as it comes, in pieces of any size, and checks each of
+    /// them and the whole. Each batch is durable before the next but three is read; entries that are here
+    /// already change nothing. To have nothing of a file that is wrong somewhere, put it through a
+    /// [`FileChecker`](crate::FileChecker) first.
+    ///
+    /// # Errors
+    /// When the file is of another journal, wrong, incomplete or unreadable, the store fails or the node is
+    /// closed. The entries before that place are authentic, and are in the journal; the error says how many.
+    pub async fn import<E: core::fmt::Display>(
+        &self,
+        file: impl Stream<Item = Result<Vec<u8>, E>>,
+    ) -> Result<ImportReport, ImportError> {
+        files::import(self.clone(), file).await
     }
 
     /// Syncs with one peer now.

@@ -9,6 +9,7 @@ use crate::driver::command::{Command, PeerSync, StopReport};
 use crate::driver::command_loop::CommandLoop;
 use crate::driver::error::NodeError;
 use crate::driver::facts::ask;
+use crate::driver::files::FileAccess;
 use crate::driver::kept_peers::{self, KeptPeer};
 use crate::driver::node::SyncNode;
 use crate::driver::storage;
@@ -16,7 +17,7 @@ use crate::driver::task_group::TaskGroup;
 use crate::fact::genesis::Genesis;
 use crate::ids::{DeviceId, JournalId};
 use crate::limits::MAILBOX;
-use crate::platform::send::{BoxFuture, MaybeSend, MaybeSync};
+use crate::platform::send::BoxFuture;
 use crate::platform::traits::{Connection, Listener, Platform};
 use crate::service::config::Config;
 use crate::service::event::Event;
@@ -38,14 +39,14 @@ pub struct SyncService {
 }
 
 /// The store's list of journals, without its type.
-trait JournalNotes: MaybeSend + MaybeSync {
+trait JournalNotes: FileAccess {
     fn list(&self) -> BoxFuture<'_, Result<Vec<JournalId>, NodeError>>;
     fn register(&self, journal: JournalId, genesis: Option<Vec<u8>>) -> BoxFuture<'_, Result<(), NodeError>>;
     fn peers(&self, journal: JournalId) -> BoxFuture<'_, Result<Vec<KeptPeer>, NodeError>>;
     fn keep(&self, journal: JournalId, peer: KeptPeer, keep: bool) -> BoxFuture<'_, Result<bool, NodeError>>;
 }
 
-struct Notes<P>(Arc<P>);
+pub(super) struct Notes<P>(pub(super) Arc<P>);
 
 impl<P: Platform> JournalNotes for Notes<P> {
     fn list(&self) -> BoxFuture<'_, Result<Vec<JournalId>, NodeError>> {
@@ -132,6 +133,16 @@ impl SyncService {
     pub async fn open(&self, journal: JournalId) -> Result<SyncNode, NodeError> {
         self.journals.register(journal, None).await?;
         self.keep_open(journal).await
+    }
+
+    /// Reads and checks for files, of what is kept in the store.
+    pub(crate) fn files(&self) -> &dyn FileAccess {
+        &*self.journals
+    }
+
+    /// Notes a journal's genesis, if it was not known here.
+    pub(crate) async fn note_genesis(&self, genesis: &Genesis) -> Result<(), NodeError> {
+        self.journals.register(genesis.journal(), Some(genesis.to_bytes())).await
     }
 
     async fn keep_open(&self, journal: JournalId) -> Result<SyncNode, NodeError> {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::crypto::sign::DeviceKey;
 use crate::driver::error::NodeError;
 use crate::error::StoreError;
-use crate::fact::entry::Entry;
+use crate::fact::entry::{Entry, entry_id};
+use crate::fact::genesis::Genesis;
 use crate::fact::unchecked::UncheckedEntry;
 use crate::ids::{Cursor, DeviceId, JournalId, StoreId};
 use crate::journal::set::Journal;
@@ -106,6 +107,16 @@ pub(crate) async fn register<S: Store>(
     store.set_note(&key, note, Some(genesis.unwrap_or_default())).await.map(drop)
 }
 
+/// The genesis that is kept with the journal; nothing where it is not known.
+pub(crate) async fn genesis<S: Store>(store: &S, journal: JournalId) -> Result<Option<Genesis>, StoreError> {
+    let Some(note) = store.note(&format!("{JOURNAL_NOTES}{journal}")).await?.filter(|note| !note.is_empty())
+    else {
+        return Ok(None);
+    };
+    let genesis = Genesis::from_bytes(&note).ok().filter(|genesis| genesis.journal() == journal);
+    genesis.map(Some).ok_or_else(|| StoreError::Damaged(format!("the genesis of journal {journal} is none")))
+}
+
 /// Loads a journal whole, and the cursors into peers' stores that are kept with it.
 pub(crate) async fn load<P: Platform>(
     platform: &Arc<P>,
@@ -149,6 +160,29 @@ pub(crate) fn reload(journal: JournalId, number: u64, record: &StoredRecord) -> 
     UncheckedEntry::new(record.bytes.to_vec()).reload(&journal, &record.id).map_err(|error| {
         StoreError::Damaged(format!("entry {number} of journal {journal} is not what was stored: {error}"))
     })
+}
+
+/// Reads entries for a file: those numbered from `from` to `to`, the first of them. Their bytes are held to
+/// their ids.
+pub(crate) async fn records<S: Store>(
+    store: &S,
+    journal: JournalId,
+    (from, to): (u64, u64),
+    max_bytes: usize,
+) -> Result<Vec<StoredRecord>, StoreError> {
+    let page = store.read(journal, from, max_bytes).await?;
+    let mut records = Vec::with_capacity(page.len());
+    for ((number, record), expected) in page.into_iter().zip(from..=to) {
+        if number != expected || entry_id(&journal, &record.bytes) != record.id {
+            let what = format!("entry {expected} of journal {journal} is not what was stored");
+            return Err(StoreError::Damaged(what));
+        }
+        records.push(record);
+    }
+    if records.is_empty() {
+        return Err(StoreError::Damaged(format!("entry {from} of journal {journal} is missing")));
+    }
+    Ok(records)
 }
 
 async fn cursors<S: Store>(store: &S, journal: JournalId) -> Result<Vec<(DeviceId, Cursor)>, StoreError> {

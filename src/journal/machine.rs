@@ -21,12 +21,13 @@ use crate::time::WallTime;
 /// Names a caller that waits for an append.
 pub(crate) type Ticket = u64;
 
-/// Names a bundle of incoming entries: the connection, its channel, the bundle's place there.
+/// Names a bundle of incoming entries by whom it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct BundleId {
-    pub(crate) connection: u64,
-    pub(crate) channel: u32,
-    pub(crate) sequence: u64,
+pub(crate) enum BundleId {
+    /// A peer: the connection, its channel, the bundle's place there.
+    Peer { connection: u64, channel: u32, sequence: u64 },
+    /// A caller that imports.
+    Import(Ticket),
 }
 
 /// What the machine asks for.
@@ -43,6 +44,8 @@ pub(crate) enum JournalEffect {
     /// Bundles are durable: the number of each of their entries, also of those that were here before.
     /// All of one commit together, so that all is known before anything is sent on.
     Settled(Vec<(BundleId, Vec<u64>)>),
+    /// An imported bundle is durable: how many of its entries were not here before.
+    Imported { ticket: Ticket, new: u64 },
     /// A bundle could not be stored.
     Unsettled { bundle: BundleId, error: StoreError },
     /// The journal now reaches this number.
@@ -132,7 +135,7 @@ impl JournalMachine {
         self.advance(wall);
     }
 
-    /// Incoming entries, checked. Answered by `Settled` or `Unsettled`, in the order of the calls.
+    /// Incoming entries, checked. Answered by `Settled`, `Imported` or `Unsettled`, in the order of the calls.
     pub(crate) fn incoming(&mut self, id: BundleId, entries: Vec<Entry>, wall: WallTime) {
         self.bundles.push_back(Bundle { id, entries });
         self.advance(wall);
@@ -143,7 +146,8 @@ impl JournalMachine {
         let Flight::Committing { batch, .. } = std::mem::replace(&mut self.flight, Flight::Idle) else {
             return;
         };
-        let own_from = self.journal.head().saturating_add(batch.incoming.len() as u64);
+        let before = self.journal.head();
+        let own_from = before.saturating_add(batch.incoming.len() as u64);
         self.journal.absorb(&batch.incoming, wall);
         self.journal.absorb(&batch.signed, wall);
         let own = batch.signed.iter().zip(own_from.saturating_add(1)..);
@@ -157,7 +161,7 @@ impl JournalMachine {
                 self.effects.push_back(JournalEffect::Appended { ticket, entries: done });
             }
         }
-        self.settle(batch.bundles);
+        self.settle(batch.bundles, before);
         self.effects.push_back(JournalEffect::Grew { head: self.journal.head() });
         self.advance(wall);
     }
@@ -267,9 +271,7 @@ impl JournalMachine {
         let mut seen = BTreeMap::new();
         while let Some(bundle) = self.bundles.pop_front_if(|_| room.is_left()) {
             for entry in &bundle.entries {
-                if !self.journal.contains(&entry.id())
-                    && seen.insert(entry.id(), bundle.id.sequence).is_none()
-                {
+                if !self.journal.contains(&entry.id()) && seen.insert(entry.id(), 0u64).is_none() {
                     room.take(entry.record().len());
                     batch.incoming.push(entry.clone());
                 }
@@ -301,7 +303,7 @@ impl JournalMachine {
     fn send(&mut self, batch: Batch, attempts: u32, wall: WallTime) {
         if batch.incoming.is_empty() && batch.drafts.is_empty() {
             // Nothing new in them: they are settled as they are.
-            self.settle(batch.bundles);
+            self.settle(batch.bundles, self.journal.head());
             if !self.bundles.is_empty() || self.appends.iter().any(|append| !append.drafts.is_empty()) {
                 self.advance(wall);
             } else if self.store_head > self.journal.head() {
@@ -327,13 +329,19 @@ impl JournalMachine {
         };
     }
 
-    /// Tells the senders of bundles which numbers their entries have.
-    fn settle(&mut self, bundles: Vec<Bundle>) {
-        let settled = bundles.into_iter().map(|bundle| {
+    /// Tells the senders of bundles which numbers their entries have; those of this commit are beyond
+    /// `before`.
+    fn settle(&mut self, bundles: Vec<Bundle>, before: u64) {
+        let mut settled: Vec<(BundleId, Vec<u64>)> = Vec::new();
+        for bundle in bundles {
             let numbers = bundle.entries.iter().filter_map(|entry| self.journal.number_of(&entry.id()));
-            (bundle.id, numbers.collect())
-        });
-        let settled: Vec<_> = settled.collect();
+            if let BundleId::Import(ticket) = bundle.id {
+                let new = numbers.filter(|number| *number > before).count() as u64;
+                self.effects.push_back(JournalEffect::Imported { ticket, new });
+            } else {
+                settled.push((bundle.id, numbers.collect()));
+            }
+        }
         if !settled.is_empty() {
             self.effects.push_back(JournalEffect::Settled(settled));
         }

@@ -28,6 +28,8 @@ pub(crate) enum Input {
     Open { ticket: Ticket, journal: JournalId },
     /// Append own facts, an entry for each draft; answered by `Appended`.
     Append { ticket: Ticket, journal: JournalId, drafts: Vec<Draft> },
+    /// Take in entries that were checked; answered by `Imported`.
+    Import { ticket: Ticket, journal: JournalId, entries: Vec<Entry> },
     /// Dial this peer from now on.
     AddPeer { address: String, device: Option<DeviceId> },
     /// No longer dial this peer.
@@ -93,6 +95,8 @@ pub(crate) enum Effect {
     Opened { ticket: Ticket, opened: Result<(), StoreError> },
     /// The answer to `Append`.
     Appended { ticket: Ticket, appended: Result<Vec<(EntryId, u64)>, StoreError> },
+    /// The answer to `Import`: how many entries were not here before.
+    Imported { ticket: Ticket, imported: Result<u64, StoreError> },
     /// The answer to `Sync`.
     Synced { ticket: Ticket, synced: Result<SyncReport, PeerError> },
     /// Tell those who listen.

@@ -1,7 +1,8 @@
 """Rebuilds every golden byte string from its inputs, with nothing of Isoroot and nothing but Python.
 
 A second implementation of docs/FORMAT.md: own CBOR, own Ed25519 (ed25519.py), own roots
-(confirm_roots.py). Prints each failure, then one line `N passed, N failed`; exit code 1 if any failed.
+(confirm_roots.py), own files of journals (confirm_files.py). Prints each failure, then one line
+`N passed, N failed`; exit code 1 if any failed.
 """
 
 import hashlib
@@ -170,6 +171,9 @@ def checks():
     except ModuleNotFoundError:
         return
     yield from confirm_roots.check()
+    import confirm_files
+
+    yield from confirm_files.check()
 
 
 def main():

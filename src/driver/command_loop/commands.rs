@@ -33,6 +33,11 @@ impl<P: Platform> CommandLoop<P> {
                 let ticket = self.ticket(Waiting::Append(reply));
                 self.machine.handle(Input::Append { ticket, journal, drafts }, now);
             }
+            Command::Import { reply, .. } if !reply.waits() => {}
+            Command::Import { journal, entries, reply } => {
+                let ticket = self.ticket(Waiting::Import(reply));
+                self.machine.handle(Input::Import { ticket, journal, entries }, now);
+            }
             Command::Status { journal, reply } => reply.answer(self.status(journal)),
             Command::Get { journal, entry, reply } => self.get(journal, entry, reply),
             Command::Page { journal, filter, after, limit, reply } => {

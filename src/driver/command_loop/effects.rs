@@ -108,6 +108,11 @@ impl<P: Platform> CommandLoop<P> {
                     reply.answer(appended.map_err(NodeError::from));
                 }
             }
+            Effect::Imported { ticket, imported } => {
+                if let Some(Waiting::Import(reply)) = self.waiting.remove(&ticket) {
+                    reply.answer(imported.map_err(NodeError::from));
+                }
+            }
             Effect::Synced { ticket, synced } => {
                 if let Some(Waiting::Sync(reply)) = self.waiting.remove(&ticket) {
                     reply.answer(synced.map_err(NodeError::from));

@@ -52,6 +52,7 @@ struct Writer {
 enum Waiting {
     Open(Reply<()>),
     Append(Reply<Vec<(EntryId, u64)>>),
+    Import(Reply<u64>),
     Sync(Reply<SyncReport>),
 }
 

@@ -147,7 +147,7 @@ impl Machine {
                 self.effects.push_back(Effect::Check { connection, channel, sequence, journal, records });
             }
             ConnectionEffect::Incoming { channel, sequence, journal, entries } => {
-                let bundle = BundleId { connection, channel, sequence };
+                let bundle = BundleId::Peer { connection, channel, sequence };
                 self.with_journal(journal, now, |machine| machine.incoming(bundle, entries, now.wall));
             }
             ConnectionEffect::Feed { channel, journal, feed } => {

@@ -203,10 +203,14 @@ impl Machine {
                     self.effects.push_back(Effect::Appended { ticket, appended: Err(error) });
                 }
                 JournalEffect::Settled(bundles) => self.settled(journal, bundles, now),
-                JournalEffect::Unsettled { bundle, error } => {
-                    self.with_connection(bundle.connection, now, |machine, _| {
-                        machine.store_failed(bundle.channel, error);
-                    });
+                JournalEffect::Imported { ticket, new } => {
+                    self.effects.push_back(Effect::Imported { ticket, imported: Ok(new) });
+                }
+                JournalEffect::Unsettled { bundle: BundleId::Peer { connection, channel, .. }, error } => {
+                    self.with_connection(connection, now, |machine, _| machine.store_failed(channel, error));
+                }
+                JournalEffect::Unsettled { bundle: BundleId::Import(ticket), error } => {
+                    self.effects.push_back(Effect::Imported { ticket, imported: Err(error) });
                 }
                 JournalEffect::Grew { head } => {
                     self.effects.push_back(Effect::Event(Event::Grew { journal, head }));
@@ -224,7 +228,8 @@ impl Machine {
     /// known of all entries where they came from, so that none is sent back there.
     fn settled(&mut self, journal: JournalId, bundles: Vec<(BundleId, Vec<u64>)>, now: Now) {
         let mut connections = Vec::new();
-        for (BundleId { connection, channel, sequence }, numbers) in bundles {
+        for (bundle, numbers) in bundles {
+            let BundleId::Peer { connection, channel, sequence } = bundle else { continue };
             if let Some(Link { machine: Some(machine), .. }) = self.links.get_mut(&connection) {
                 machine.settled(channel, sequence, &numbers, now.monotonic);
                 if !connections.contains(&connection) {

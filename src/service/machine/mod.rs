@@ -19,7 +19,7 @@ use rand_core::SeedableRng;
 use crate::crypto::sign::DeviceKey;
 use crate::error::StoreError;
 use crate::ids::{Cursor, DeviceId, JournalId};
-use crate::journal::machine::{JournalMachine, Ticket};
+use crate::journal::machine::{BundleId, JournalMachine, Ticket};
 use crate::journal::set::Journal;
 use crate::service::config::Config;
 use crate::service::event::Event;
@@ -145,6 +145,16 @@ impl Machine {
                 None => {
                     let error = StoreError::Failed("the journal is not open".into());
                     self.effects.push_back(Effect::Appended { ticket, appended: Err(error) });
+                }
+            },
+            Input::Import { ticket, journal, entries } => match self.slots.machine(journal) {
+                Some(machine) => {
+                    machine.incoming(BundleId::Import(ticket), entries, wall);
+                    self.drain_journal(journal, now);
+                }
+                None => {
+                    let error = StoreError::Failed("the journal is not open".into());
+                    self.effects.push_back(Effect::Imported { ticket, imported: Err(error) });
                 }
             },
             Input::AddPeer { address, device } => {
