@@ -11,7 +11,7 @@
 //! | level | modules |
 //! | --- | --- |
 //! | 0 | `time` `ids` `limits` `error` `crypto` `codec` |
-//! | 1–4 | `fact` `merkle` `journal` `reconcile` |
+//! | 1–4 | `fact` `merkle` `journal` `reconcile` `verification` |
 //! | 5–6 | `session` `service` |
 //! | 7–8 | `platform` `driver` (feature `driver`) |
 //! | 9 | `sim` `hub` `cli` `bindings` (features of the same names) |
@@ -62,6 +62,7 @@ mod session;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod time;
+mod verification;
 
 #[cfg(feature = "driver")]
 pub mod platform;
@@ -75,8 +76,10 @@ pub use driver::{
     error::NodeError,
     facts::{FactPage, FactRecord, Filter},
     files::{ImportError, ImportReport},
+    indexed_journal::IndexedJournal,
     node::{Appended, SyncNode},
     service::SyncService,
+    verification::{Applied, JournalVerifier},
 };
 pub use error::{Code, Fault, StoreError, TransportError};
 pub use fact::entry::{Draft, DraftError, Entry, SignError};
@@ -91,6 +94,7 @@ pub use journal::file::error::FileError;
 pub use journal::file::header::FileHeader;
 pub use journal::file::reader::{FileItem, FileReader};
 pub use journal::file::writer::FileWriter;
+pub use merkle::compare::{Difference, RootComparison};
 pub use merkle::map::MerkleMap;
 pub use merkle::prefix::Prefix;
 pub use merkle::proof::{Proof, ProofError};
@@ -103,6 +107,16 @@ pub use session::failure::PeerError;
 pub use session::message::MessageError;
 pub use session::report::SyncReport;
 pub use time::{Instant, Now, WallTime};
+pub use verification::{
+    policy::{AuthorityRule, OpenPolicy, SignerPolicy, Standing},
+    push::{Expected, PUSH_VERSION, Push, PushError},
+    rejection::{NotUnderRoot, Rejection},
+    signed_root::SignedRoot,
+    verified::{Unproved, Verified},
+    verifier::{
+        FactClaim, MerkleVerifier, Rejected, Shown, SignedFact, Submission, Verification, VerifyError,
+    },
+};
 
 /// The README's code is compiled and run with the tests.
 #[cfg(all(doctest, feature = "tokio"))]

@@ -16,7 +16,7 @@ const LEVELS: [&[&str]; 11] = [
     &["fact"],
     &["merkle"],
     &["journal"],
-    &["reconcile"],
+    &["reconcile", "verification"],
     &["session", "epoch"],
     &["service"],
     &["platform"],

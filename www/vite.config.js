@@ -4,6 +4,7 @@ import { defineConfig } from "vite";
 
 export default defineConfig({
   build: {
+    rollupOptions: { input: ["index.html", "verify.html"] },
     target: "es2022",
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

@@ -66,6 +66,11 @@ pub(crate) fn verify(device: &DeviceId, message: &[u8], signature: &[u8; SIGNATU
         .is_ok()
 }
 
+/// Whether the device's name is a public key at all (ZIP-215: a point, in any encoding).
+pub(crate) fn is_key(device: &DeviceId) -> bool {
+    VerificationKey::try_from(*device.as_bytes()).is_ok()
+}
+
 /// Signatures to be checked together: some three times faster than one by one.
 #[derive(Default)]
 pub(crate) struct Batch {

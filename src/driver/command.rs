@@ -2,6 +2,7 @@
 
 use futures::channel::oneshot;
 
+use crate::crypto::hash::Hash;
 use crate::driver::error::NodeError;
 use crate::driver::facts::{FactPage, Filter};
 use crate::fact::entry::{Draft, Entry};
@@ -13,6 +14,7 @@ use crate::service::event::Event;
 use crate::service::peers::PeerInfo;
 use crate::session::failure::PeerError;
 use crate::session::report::SyncReport;
+use crate::verification::signed_root::SignedRoot;
 
 /// Who asked. Dropped without an answer, it knows that the node is closed.
 pub(crate) trait Asker<T>: MaybeSend {
@@ -106,6 +108,19 @@ pub(crate) enum Command {
         journal: JournalId,
         entry: EntryId,
         reply: Reply<Option<Entry>>,
+    },
+    /// For each of these, whether the journal has it.
+    Contains {
+        journal: JournalId,
+        entries: Vec<EntryId>,
+        reply: Reply<Vec<bool>>,
+    },
+    /// The root as it is now, signed by this device.
+    SignRoot {
+        journal: JournalId,
+        nonce: [u8; 32],
+        previous: Option<Hash>,
+        reply: Reply<SignedRoot>,
     },
     Page {
         journal: JournalId,

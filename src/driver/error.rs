@@ -7,6 +7,8 @@ use crate::journal::file::error::FileError;
 use crate::limits::{PAGE_MAX, PEERS};
 use crate::platform::traits::EntropyError;
 use crate::session::failure::PeerError;
+use crate::verification::push::PushError;
+use crate::verification::verifier::VerifyError;
 
 /// Why a call to a node failed. Nothing was changed then, unless it says so.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +26,12 @@ pub enum NodeError {
     /// The facts do not make an entry.
     #[error(transparent)]
     Draft(#[from] DraftError),
+    /// Nothing of what was handed over can be judged.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// The envelope of what was handed over is wrong.
+    #[error(transparent)]
+    Push(PushError),
     /// A file is not one of this journal, or not a whole one.
     #[error(transparent)]
     File(#[from] FileError),
@@ -64,6 +72,8 @@ impl NodeError {
             Self::NotStarted => Code::new("NOT_STARTED"),
             Self::NoJournal(_) => Code::new("NO_JOURNAL"),
             Self::Draft(_) => Code::new("INVALID_FACTS"),
+            Self::Verify(error) => error.code(),
+            Self::Push(error) => error.code(),
             Self::File(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Peer(error) => error.code(),
@@ -83,7 +93,8 @@ impl NodeError {
             Self::Store(error) => error.fault(),
             Self::Peer(error) => error.fault(),
             Self::Address(error) => error.fault(),
-            Self::Entropy(_) => Fault::Internal,
+            Self::Entropy(_) | Self::Verify(VerifyError::Clock) => Fault::Internal,
+            Self::Push(_) => Fault::Peer,
             Self::Closed
             | Self::NotStarted
             | Self::NoJournal(_)
@@ -93,6 +104,7 @@ impl NodeError {
             | Self::TooManyPeers
             | Self::OtherDevice(_)
             | Self::KeyNeeded(_)
+            | Self::Verify(VerifyError::TooMany(_))
             | Self::Page => Fault::Caller,
         }
     }

@@ -1,13 +1,17 @@
 //! `SyncNode`: the handle to one journal of a sync service.
 
+use std::sync::Arc;
+
 use futures::Stream;
 use futures::future::join_all;
 
+use crate::crypto::hash::Hash;
 use crate::driver::command::{Command, JournalStatus, PeerSync, StopReport};
 use crate::driver::error::NodeError;
 use crate::driver::facts::{self, FactPage, FactRecord, Filter, ask};
 use crate::driver::files::{self, ImportError, ImportReport};
 use crate::driver::service::SyncService;
+use crate::driver::verification::JournalVerifier;
 use crate::fact::entry::{Draft, Entry};
 use crate::fact::genesis::Genesis;
 use crate::fact::statement::Fact;
@@ -18,6 +22,7 @@ use crate::platform::traits::Platform;
 use crate::service::config::Config;
 use crate::service::event::Event;
 use crate::service::peers::PeerInfo;
+use crate::verification::signed_root::SignedRoot;
 
 /// An entry that is durable here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,6 +221,21 @@ impl SyncNode {
     /// When the node is closed.
     pub async fn root(&self) -> Result<Root, NodeError> {
         Ok(self.status().await?.root)
+    }
+
+    /// Judges what others hand over for this journal, and applies what is proved.
+    pub fn verifier(&self) -> JournalVerifier {
+        JournalVerifier::new(Arc::new(self.clone()), self.service.around())
+    }
+
+    /// The root as it is now, signed by this device for whoever drew the nonce: evidence of what it holds.
+    /// `previous` is the hash of the last statement that the asker got, if it handed one in.
+    ///
+    /// # Errors
+    /// When the node is closed.
+    pub async fn sign_root(&self, nonce: [u8; 32], previous: Option<Hash>) -> Result<SignedRoot, NodeError> {
+        let journal = self.journal;
+        ask(self.service.commands(), |reply| Command::SignRoot { journal, nonce, previous, reply }).await
     }
 
     /// The entry with this id, if it is here.

@@ -4,25 +4,32 @@ use std::sync::Arc;
 
 use async_channel::Sender;
 
+use crate::crypto::hash::Hash;
 use crate::crypto::sign::DeviceKey;
 use crate::driver::command::{Command, PeerSync, StopReport};
 use crate::driver::command_loop::CommandLoop;
 use crate::driver::error::NodeError;
 use crate::driver::facts::ask;
 use crate::driver::files::FileAccess;
+use crate::driver::indexed_journal::IndexedJournal;
 use crate::driver::kept_peers::{self, KeptPeer};
 use crate::driver::node::SyncNode;
 use crate::driver::storage;
 use crate::driver::task_group::TaskGroup;
+use crate::driver::verification::{JournalVerifier, Surroundings};
+use crate::fact::entry::Entry;
 use crate::fact::genesis::Genesis;
 use crate::ids::{DeviceId, JournalId};
 use crate::limits::MAILBOX;
+use crate::merkle::compare::RootComparison;
+use crate::merkle::subtree::Root;
 use crate::platform::send::BoxFuture;
 use crate::platform::traits::{Connection, Listener, Platform};
 use crate::service::config::Config;
 use crate::service::event::Event;
 use crate::service::machine::Machine;
 use crate::service::peers::PeerInfo;
+use crate::verification::verifier::{FactClaim, Shown, SignedFact, Submission, Verification};
 
 /// Events that wait for a subscriber before it counts as too slow.
 const EVENTS: usize = 1_024;
@@ -36,6 +43,8 @@ pub struct SyncService {
     commands: Sender<Command>,
     device: DeviceId,
     journals: Arc<dyn JournalNotes>,
+    around: Arc<dyn Surroundings>,
+    verifier: Option<JournalVerifier>,
 }
 
 /// The store's list of journals, without its type.
@@ -107,7 +116,8 @@ impl SyncService {
         let (commands, mailbox) = async_channel::bounded(MAILBOX);
         let command_loop = CommandLoop::new(platform.clone(), machine, mailbox);
         TaskGroup::default().spawn(platform.spawner(), "service", Box::pin(command_loop.run()), None);
-        Ok(Self { commands, device, journals: Arc::new(Notes(platform)) })
+        let journals = Arc::new(Notes(platform.clone()));
+        Ok(Self { commands, device, journals, around: platform, verifier: None })
     }
 
     /// The device that signs here.
@@ -278,6 +288,58 @@ impl SyncService {
         let (events, listener) = async_channel::bounded(EVENTS);
         ask(&self.commands, |reply| Command::Subscribe { events, reply }).await?;
         Ok(listener)
+    }
+
+    /// The same service with a journal to judge by, such as a [`SyncNode`] of it. Handles made before have none.
+    #[must_use]
+    pub fn with_journal(&self, journal: Arc<dyn IndexedJournal>) -> Self {
+        let verifier = JournalVerifier::new(journal, self.around.clone());
+        Self { verifier: Some(verifier), ..self.clone() }
+    }
+
+    /// Whether it has a journal to judge by. Without one there is no verification: what asks for it is
+    /// answered with nothing, and all else works.
+    pub fn has_merkle_verification(&self) -> bool {
+        self.verifier.is_some()
+    }
+
+    /// Judges and applies what others hand over for that journal; nothing without one.
+    pub fn verifier(&self) -> Option<&JournalVerifier> {
+        self.verifier.as_ref()
+    }
+
+    /// The root of that journal; nothing without one.
+    pub async fn merkle_root(&self) -> Option<Result<Root, NodeError>> {
+        Some(self.verifier()?.root().await)
+    }
+
+    /// See [`JournalVerifier::compare_root`]; nothing without a journal.
+    pub async fn compare_root(&self, remote: Root) -> Option<Result<RootComparison, NodeError>> {
+        Some(self.verifier()?.compare_root(remote).await)
+    }
+
+    /// See [`JournalVerifier::verify_entries`]; nothing without a journal.
+    pub async fn verify_entries(
+        &self,
+        claimed: &Hash,
+        entries: Vec<Submission>,
+        shown: Shown,
+    ) -> Option<Result<Verification<Entry>, NodeError>> {
+        Some(self.verifier()?.verify_entries(claimed, entries, shown).await)
+    }
+
+    /// See [`JournalVerifier::verify_facts`]; nothing without a journal.
+    pub async fn verify_facts(
+        &self,
+        claimed: &Hash,
+        facts: Vec<FactClaim>,
+    ) -> Option<Result<Verification<SignedFact>, NodeError>> {
+        Some(self.verifier()?.verify_facts(claimed, facts).await)
+    }
+
+    /// What verification needs of the platform.
+    pub(crate) fn around(&self) -> Arc<dyn Surroundings> {
+        self.around.clone()
     }
 
     /// The mailbox, for what belongs to one journal.

@@ -1,5 +1,6 @@
 //! Facts and the signed entries that carry them, journals' beginnings and links to them.
 
+pub(crate) mod candidate;
 pub(crate) mod entry;
 pub(crate) mod genesis;
 pub(crate) mod link;

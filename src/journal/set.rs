@@ -137,7 +137,7 @@ pub(crate) fn next_timestamp(last: u64, wall: WallTime) -> u64 {
 }
 
 /// The latest timestamp that is not ahead: honest clocks differ by no more.
-fn latest(wall: WallTime) -> u64 {
+pub(crate) fn latest(wall: WallTime) -> u64 {
     wall.as_micros().saturating_add(u64::try_from(AHEAD.as_micros()).unwrap_or(u64::MAX))
 }
 

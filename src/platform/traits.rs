@@ -19,6 +19,12 @@ pub trait Clock: MaybeSend + MaybeSync + 'static {
     /// The wall clock: may jump either way.
     fn wall(&self) -> WallTime;
 
+    /// The wall clock, nothing if it can't be read or stands outside the range of timestamps: for those who
+    /// would rather not judge than judge by a wrong time. By default it always can.
+    fn try_wall(&self) -> Option<WallTime> {
+        Some(self.wall())
+    }
+
     /// Both.
     fn now(&self) -> Now {
         Now { monotonic: self.monotonic(), wall: self.wall() }

@@ -1,7 +1,7 @@
 //! A platform inside a simulation: its clocks, timer, entropy and tasks are the world's.
 
 use core::time::Duration;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rand_chacha::ChaCha8Rng;
@@ -20,9 +20,15 @@ const BEGINNING: u64 = 1_767_225_600_000_000;
 pub struct SimClock {
     simulation: Simulation,
     beginning: Arc<AtomicU64>,
+    unreadable: Arc<AtomicBool>,
 }
 
 impl SimClock {
+    /// Makes the wall clock one that can't be read for those who ask whether it can, or mends it.
+    pub fn set_unreadable(&self, unreadable: bool) {
+        self.unreadable.store(unreadable, Ordering::Relaxed);
+    }
+
     /// Sets the wall clock as it would have been when the world began, in microseconds since 1970.
     pub fn set_beginning(&self, micros: u64) {
         self.beginning.store(micros, Ordering::Relaxed);
@@ -30,6 +36,10 @@ impl SimClock {
 }
 
 impl Clock for SimClock {
+    fn try_wall(&self) -> Option<WallTime> {
+        (!self.unreadable.load(Ordering::Relaxed)).then(|| self.wall())
+    }
+
     fn monotonic(&self) -> Instant {
         self.simulation.now()
     }
@@ -91,7 +101,7 @@ impl<S: Store> SimPlatform<S> {
     pub fn new(simulation: &Simulation, store: S, transports: Vec<Arc<dyn DynTransport>>) -> Self {
         let beginning = Arc::new(AtomicU64::new(BEGINNING));
         Self {
-            clock: SimClock { simulation: simulation.clone(), beginning },
+            clock: SimClock { simulation: simulation.clone(), beginning, unreadable: Arc::default() },
             timer: SimTimer(simulation.clone()),
             entropy: SimEntropy(Mutex::new(ChaCha8Rng::seed_from_u64(simulation.random()))),
             spawner: SimSpawner(simulation.clone()),

@@ -40,6 +40,14 @@ impl<P: Platform> CommandLoop<P> {
             }
             Command::Status { journal, reply } => reply.answer(self.status(journal)),
             Command::Get { journal, entry, reply } => self.get(journal, entry, reply),
+            Command::Contains { journal, entries, reply } => {
+                let open = self.machine.journal(journal).ok_or(NodeError::NoJournal(journal));
+                reply.answer(open.map(|open| entries.iter().map(|entry| open.contains(entry)).collect()));
+            }
+            Command::SignRoot { journal, nonce, previous, reply } => {
+                let signed = self.machine.sign_root(journal, nonce, previous, now.wall);
+                reply.answer(signed.ok_or(NodeError::NoJournal(journal)));
+            }
             Command::Page { journal, filter, after, limit, reply } => {
                 let Some(open) = self.machine.journal(journal) else {
                     return reply.answer(Err(NodeError::NoJournal(journal)));

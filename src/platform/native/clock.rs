@@ -26,12 +26,20 @@ impl Clock for SystemClock {
     }
 
     /// A clock set outside the range of entry timestamps, 1970 to 2255, shows its nearest end.
-    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     fn wall(&self) -> WallTime {
-        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let micros = since_1970.map_or(0, |since| since.as_micros());
-        WallTime::from_micros(u64::try_from(micros).unwrap_or(u64::MAX).min(SAFE_INTEGER))
+        WallTime::from_micros(since_1970().map_or(0, |micros| micros.min(SAFE_INTEGER)))
     }
+
+    fn try_wall(&self) -> Option<WallTime> {
+        since_1970().filter(|micros| *micros <= SAFE_INTEGER).map(WallTime::from_micros)
+    }
+}
+
+/// Microseconds; nothing before 1970.
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
+fn since_1970() -> Option<u64> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_micros()).ok()
 }
 
 #[cfg(test)]

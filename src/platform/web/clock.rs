@@ -39,4 +39,11 @@ impl Clock for WebClock {
     fn wall(&self) -> WallTime {
         WallTime::from_micros(to_u64(Date::now() * 1_000.0).min(SAFE_INTEGER))
     }
+
+    fn try_wall(&self) -> Option<WallTime> {
+        let micros = Date::now() * 1_000.0;
+        // `NaN` is in no range.
+        let is_good = micros >= 0.0 && to_u64(micros) <= SAFE_INTEGER;
+        is_good.then(|| WallTime::from_micros(to_u64(micros)))
+    }
 }

@@ -16,6 +16,7 @@ use litemap::LiteMap;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
+use crate::crypto::hash::Hash;
 use crate::crypto::sign::DeviceKey;
 use crate::error::StoreError;
 use crate::ids::{Cursor, DeviceId, JournalId};
@@ -30,7 +31,8 @@ use crate::service::routing::{ConnectionId, Effect, Input};
 use crate::session::connection::{ConnectionMachine, Journals};
 use crate::session::failure::PeerError;
 use crate::session::report::SyncReport;
-use crate::time::{Instant, Now};
+use crate::time::{Instant, Now, WallTime};
+use crate::verification::signed_root::SignedRoot;
 
 /// Cursors into peers' stores that are kept in memory.
 const CURSORS: usize = 4_096;
@@ -106,6 +108,18 @@ impl Machine {
     /// The peers that it dials.
     pub(crate) fn peers(&self) -> Vec<PeerInfo> {
         self.peers.list()
+    }
+
+    /// The root of a journal that is open here, signed by this device.
+    pub(crate) fn sign_root(
+        &self,
+        id: JournalId,
+        nonce: [u8; 32],
+        previous: Option<Hash>,
+        wall: WallTime,
+    ) -> Option<SignedRoot> {
+        let root = self.journal(id)?.root();
+        Some(SignedRoot::sign(id, &self.key, root, wall, nonce, previous))
     }
 
     /// The journal with this id, if it is in memory.
