@@ -118,6 +118,18 @@ pub use verification::{
     },
 };
 
+/// Coded symbols: finding what two sets of entries differ in by bytes that grow with the difference alone.
+///
+/// These are the pieces, pure and for whoever measures or reuses them.
+pub mod symbols {
+    pub use crate::reconcile::symbols::cell::Cell;
+    pub use crate::reconcile::symbols::decoder::Decoder;
+    pub use crate::reconcile::symbols::estimate::{estimate, first_cells, more_cells};
+    pub use crate::reconcile::symbols::mapping::ShortId;
+    pub use crate::reconcile::symbols::row::Row;
+    pub use crate::reconcile::symbols::sketch::Sketch;
+}
+
 /// The README's code is compiled and run with the tests.
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../README.md")]

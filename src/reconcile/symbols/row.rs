@@ -1,0 +1,85 @@
+//! The first cells of a set's row, kept up to date as the set grows.
+
+use crate::reconcile::symbols::cell::Cell;
+use crate::reconcile::symbols::mapping::ShortId;
+
+/// Cells that are kept at least.
+const FEWEST: usize = 256;
+/// Cells that are kept at most, and asked for in one reconciliation.
+pub(crate) const MOST_CELLS: usize = 16_384;
+
+/// The first cells of the row of a set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    cells: Vec<Cell>,
+}
+
+impl Row {
+    /// The first `count` cells of the empty set, at most 16,384.
+    pub fn new(count: usize) -> Self {
+        Self { cells: vec![Cell::default(); count.min(MOST_CELLS)] }
+    }
+
+    /// As many as are worth keeping for a set of this size: an eighth of it, from 256 to 16,384, as a power
+    /// of two.
+    pub fn kept_for(entries: u64) -> usize {
+        let eighth = usize::try_from(entries / 8).unwrap_or(MOST_CELLS);
+        eighth.clamp(FEWEST, MOST_CELLS).next_power_of_two()
+    }
+
+    /// The first `count` cells of the set of these ids.
+    pub fn of(ids: impl IntoIterator<Item = ShortId>, count: usize) -> Self {
+        let mut row = Self::new(count);
+        for id in ids {
+            row.toggle(id);
+        }
+        row
+    }
+
+    /// Folds an id in, or out if it was in. Some 2 ln(cells) steps, at most as many as there are cells.
+    pub fn toggle(&mut self, id: ShortId) {
+        let folded = Cell { sum: id.0, check: id.check() };
+        let mut places = id.cells();
+        while let Some(cell) = place(places.peek()).and_then(|at| self.cells.get_mut(at)) {
+            cell.fold(folded);
+            places.advance();
+        }
+    }
+
+    /// The cells.
+    pub fn cells(&self) -> &[Cell] {
+        &self.cells
+    }
+
+    /// The first of the cells, as many as are wanted and kept.
+    pub fn first(&self, count: usize) -> &[Cell] {
+        self.cells.get(..count).unwrap_or(&self.cells)
+    }
+}
+
+/// A cell's number as a place in memory, if it can be one.
+pub(crate) fn place(cell: u64) -> Option<usize> {
+    usize::try_from(cell).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f80_a_shorter_row_is_the_beginning_of_a_longer_one() {
+        let ids = || (0..500).map(|i: u64| ShortId(i.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
+        let long = Row::of(ids(), 1_000);
+        assert_eq!(Row::of(ids(), 77).cells(), long.first(77));
+        assert_eq!(long.first(5_000).len(), 1_000);
+        let mut emptied = long.clone();
+        ids().for_each(|id| emptied.toggle(id));
+        assert_eq!(emptied, Row::new(1_000));
+    }
+
+    #[test]
+    fn f80_so_many_cells_are_kept() {
+        let kept: Vec<_> = [0, 100, 2_048, 2_056, 100_000, 1_000_000, u64::MAX].map(Row::kept_for).into();
+        assert_eq!(kept, [256, 256, 256, 512, 16_384, 16_384, 16_384]);
+    }
+}
