@@ -125,7 +125,7 @@ pub mod symbols {
     pub use crate::reconcile::symbols::cell::Cell;
     pub use crate::reconcile::symbols::decoder::Decoder;
     pub use crate::reconcile::symbols::estimate::{estimate, first_cells, more_cells};
-    pub use crate::reconcile::symbols::mapping::ShortId;
+    pub use crate::reconcile::symbols::mapping::{Cells, ShortId};
     pub use crate::reconcile::symbols::row::Row;
     pub use crate::reconcile::symbols::sketch::Sketch;
 }

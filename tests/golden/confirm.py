@@ -174,6 +174,9 @@ def checks():
     import confirm_files
 
     yield from confirm_files.check()
+    import confirm_symbols
+
+    yield from confirm_symbols.check()
 
 
 def main():

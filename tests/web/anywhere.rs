@@ -10,6 +10,8 @@ mod nodes;
 mod parity;
 mod patch;
 mod story;
+#[path = "../symbols.rs"]
+mod symbols;
 mod time;
 mod timeouts;
 

@@ -52,10 +52,7 @@ impl Cell {
     /// The cell of these bytes. All bytes are one.
     pub fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
         let [a, b, c, d, e, f, g, h, x, y, z] = *bytes;
-        Self {
-            sum: u64::from_be_bytes([a, b, c, d, e, f, g, h]),
-            check: u32::from_be_bytes([0, x, y, z]),
-        }
+        Self { sum: u64::from_be_bytes([a, b, c, d, e, f, g, h]), check: u32::from_be_bytes([0, x, y, z]) }
     }
 }
 

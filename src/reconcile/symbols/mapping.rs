@@ -20,14 +20,14 @@ impl ShortId {
     }
 
     /// 24 bits that tell a cell of one id from a mixture of several.
-    pub(crate) fn check(self) -> u32 {
+    pub fn check(self) -> u32 {
         // The upper 24 of 64 bits fit.
         u32::try_from(mix(self.0 ^ CHECK_SEED) >> 40).unwrap_or_default()
     }
 
     /// The cells that it is in, ascending without end. The first is cell 0; cell *i* is among them with
     /// probability 1 / (1 + i/2).
-    pub(crate) fn cells(self) -> Cells {
+    pub fn cells(self) -> Cells {
         Cells { state: mix(self.0), next: 0 }
     }
 }
@@ -42,21 +42,21 @@ fn mix(mut z: u64) -> u64 {
 
 /// See [`ShortId::cells`].
 #[derive(Clone, Debug)]
-pub(crate) struct Cells {
+pub struct Cells {
     state: u64,
     next: u64,
 }
 
 impl Cells {
     /// The cell that comes next.
-    pub(crate) fn peek(&self) -> u64 {
+    pub fn peek(&self) -> u64 {
         self.next
     }
 
     /// On to the one after it.
     ///
     /// All in doubles, in this order: IEEE 754 fixes each bit of it.
-    pub(crate) fn advance(&mut self) {
+    pub fn advance(&mut self) {
         self.state = self.state.wrapping_add(STEP);
         // Of 53 bits each, so both conversions are exact.
         let u = float((mix(self.state) >> 11) + 1) / TWO_53;

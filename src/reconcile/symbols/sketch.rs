@@ -40,7 +40,8 @@ impl Sketch {
     }
 
     fn step(&mut self, id: &EntryId, up: i16) {
-        let bytes: [u8; 4] = core::array::from_fn(|at| id.as_bytes().get(8 + at).copied().unwrap_or_default());
+        let bytes: [u8; 4] =
+            core::array::from_fn(|at| id.as_bytes().get(8 + at).copied().unwrap_or_default());
         let mut bits = u32::from_be_bytes(bytes);
         for counter in &mut self.counters {
             let step = if bits & 1 == 1 { up } else { up.wrapping_neg() };

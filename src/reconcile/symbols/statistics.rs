@@ -52,7 +52,9 @@ fn f80_cells_for_each_difference_are_as_few_as_simulated() {
 
 #[test]
 fn f80_one_batch_or_two_suffice_as_often_as_they_should() {
-    for (difference, seeds, one, two) in [(10, 300, 0.92, 0.98), (100, 200, 0.58, 0.97), (1_000, 40, 0.4, 0.97)] {
+    for (difference, seeds, one, two) in
+        [(10, 300, 0.92, 0.98), (100, 200, 0.58, 0.97), (1_000, 40, 0.4, 0.97)]
+    {
         let (mut first, mut second) = (0, 0);
         for seed in 0..seeds {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
