@@ -75,6 +75,7 @@ pub use driver::{
     error::NodeError,
     facts::{FactPage, FactRecord, Filter},
     node::{Appended, SyncNode},
+    proofs::Proved,
     service::SyncService,
 };
 pub use error::{Code, Fault, StoreError, TransportError};
@@ -85,6 +86,7 @@ pub use fact::statement::{Fact, FactError};
 pub use fact::unchecked::{EntryError, UncheckedEntry};
 pub use fact::value::{Value, ValueError};
 pub use ids::{AuthorityId, Cursor, DeviceId, EntryId, EpochId, FactId, JournalId, ParseIdError, StoreId};
+pub use journal::evidence::{Evidence, EvidenceError, Verdict};
 pub use merkle::map::MerkleMap;
 pub use merkle::prefix::Prefix;
 pub use merkle::proof::{Proof, ProofError};

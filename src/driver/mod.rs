@@ -7,6 +7,7 @@ pub(crate) mod error;
 pub(crate) mod facts;
 pub(crate) mod kept_peers;
 pub(crate) mod node;
+pub(crate) mod proofs;
 pub(crate) mod service;
 pub(crate) mod storage;
 pub(crate) mod task_group;
