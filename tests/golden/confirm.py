@@ -1,10 +1,11 @@
 """Rebuilds every golden byte string from its inputs, with nothing of Isoroot and nothing but Python.
 
 A second implementation of docs/FORMAT.md: own CBOR, own Ed25519 (ed25519.py), own roots
-(confirm_roots.py). Prints each failure, then one line `N passed, N failed`; exit code 1 if any failed.
+(confirm_roots.py), own proofs (../vectors/confirm.py). Prints each failure, then one line `N passed, N failed`; exit code 1 if any failed.
 """
 
 import hashlib
+import importlib.util
 import json
 import pathlib
 import struct
@@ -170,6 +171,15 @@ def checks():
     except ModuleNotFoundError:
         return
     yield from confirm_roots.check()
+    yield from proofs().check()
+
+
+def proofs():
+    """The second implementation of proofs, which lies with its vectors."""
+    spec = importlib.util.spec_from_file_location("proofs", HERE.parent / "vectors" / "confirm.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def main():
