@@ -78,6 +78,7 @@ pub use driver::{
     files::{ImportError, ImportReport},
     indexed_journal::IndexedJournal,
     node::{Appended, SyncNode},
+    proofs::Proved,
     service::SyncService,
     verification::{Applied, JournalVerifier},
 };
@@ -95,6 +96,7 @@ pub use journal::file::header::FileHeader;
 pub use journal::file::reader::{FileItem, FileReader};
 pub use journal::file::writer::FileWriter;
 pub use merkle::compare::{Difference, RootComparison};
+pub use journal::evidence::{Evidence, EvidenceError, Verdict};
 pub use merkle::map::MerkleMap;
 pub use merkle::prefix::Prefix;
 pub use merkle::proof::{Proof, ProofError};

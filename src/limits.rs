@@ -29,6 +29,9 @@ pub const PROOF_IDS: usize = 10_000;
 /// another half beside it.
 pub const PROOF_TAGS: usize = 2 * 256 * PROOF_IDS + 1;
 
+/// Bytes of evidence about one entry: a record, a proof, and what names them.
+pub const EVIDENCE_BYTES: usize = RECORD_BYTES + 16_384;
+
 /// How far an entry's timestamp may lie beyond the local wall clock without counting as ahead.
 pub const AHEAD: Duration = Duration::from_secs(300);
 

@@ -114,9 +114,11 @@ impl From<NodeError> for Failure {
         let exit = match error {
             NodeError::Peer(error) => return error.into(),
             NodeError::Address(error) => return error.into(),
-            NodeError::Draft(_) | NodeError::NoPeer | NodeError::TooManyPeers | NodeError::Page => {
-                Exit::Usage
-            }
+            NodeError::Draft(_)
+            | NodeError::NoPeer
+            | NodeError::TooManyPeers
+            | NodeError::Prove(_)
+            | NodeError::Page => Exit::Usage,
             NodeError::File(error) => return error.into(),
             NodeError::Store(_)
             | NodeError::NoJournal(_)

@@ -5,8 +5,10 @@ use futures::channel::oneshot;
 use crate::crypto::hash::Hash;
 use crate::driver::error::NodeError;
 use crate::driver::facts::{FactPage, Filter};
+use crate::driver::proofs::Proved;
 use crate::fact::entry::{Draft, Entry};
 use crate::ids::{Cursor, DeviceId, EntryId, JournalId};
+use crate::journal::evidence::Evidence;
 use crate::merkle::subtree::Root;
 use crate::platform::send::MaybeSend;
 use crate::platform::traits::Connection;
@@ -128,6 +130,16 @@ pub(crate) enum Command {
         after: u64,
         limit: usize,
         reply: Reply<FactPage>,
+    },
+    Prove {
+        journal: JournalId,
+        entry: EntryId,
+        reply: Reply<Evidence>,
+    },
+    ProveAll {
+        journal: JournalId,
+        entries: Vec<EntryId>,
+        reply: Reply<Proved>,
     },
     /// Answered when the journal's last number is beyond `after`.
     Grown {

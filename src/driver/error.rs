@@ -5,6 +5,7 @@ use crate::fact::entry::DraftError;
 use crate::ids::{DeviceId, JournalId};
 use crate::journal::file::error::FileError;
 use crate::limits::{PAGE_MAX, PEERS};
+use crate::merkle::prove::ProveError;
 use crate::platform::traits::EntropyError;
 use crate::session::failure::PeerError;
 use crate::verification::push::PushError;
@@ -50,6 +51,9 @@ pub enum NodeError {
     /// As many peers are there as may be.
     #[error("a node keeps at most {PEERS} peers")]
     TooManyPeers,
+    /// There is no proof about so many entries.
+    #[error(transparent)]
+    Prove(#[from] ProveError),
     /// The page asked for is too large or empty.
     #[error("a page has 1 to {PAGE_MAX} entries")]
     Page,
@@ -80,6 +84,7 @@ impl NodeError {
             Self::Address(error) => error.code(),
             Self::NoPeer => Code::new("NO_PEER"),
             Self::TooManyPeers => Code::new("TOO_MANY_PEERS"),
+            Self::Prove(error) => error.code(),
             Self::Page => Code::new("INVALID_PAGE"),
             Self::OtherDevice(_) => Code::new("OTHER_DEVICE"),
             Self::KeyNeeded(_) => Code::new("KEY_NEEDED"),
@@ -105,6 +110,7 @@ impl NodeError {
             | Self::OtherDevice(_)
             | Self::KeyNeeded(_)
             | Self::Verify(VerifyError::TooMany(_))
+            | Self::Prove(_)
             | Self::Page => Fault::Caller,
         }
     }

@@ -9,6 +9,7 @@ pub(crate) mod files;
 pub(crate) mod indexed_journal;
 pub(crate) mod kept_peers;
 pub(crate) mod node;
+pub(crate) mod proofs;
 pub(crate) mod service;
 pub(crate) mod storage;
 pub(crate) mod task_group;

@@ -10,12 +10,14 @@ use crate::driver::command::{Command, JournalStatus, PeerSync, StopReport};
 use crate::driver::error::NodeError;
 use crate::driver::facts::{self, FactPage, FactRecord, Filter, ask};
 use crate::driver::files::{self, ImportError, ImportReport};
+use crate::driver::proofs::Proved;
 use crate::driver::service::SyncService;
 use crate::driver::verification::JournalVerifier;
 use crate::fact::entry::{Draft, Entry};
 use crate::fact::genesis::Genesis;
 use crate::fact::statement::Fact;
 use crate::ids::{DeviceId, EntryId, JournalId};
+use crate::journal::evidence::Evidence;
 use crate::merkle::subtree::Root;
 use crate::platform::send::BoxStream;
 use crate::platform::traits::Platform;
@@ -244,6 +246,26 @@ impl SyncNode {
     /// When the store fails or the node is closed.
     pub async fn get(&self, entry: EntryId) -> Result<Option<Entry>, NodeError> {
         facts::get(self.service.commands(), self.journal, entry).await
+    }
+
+    /// Evidence that the entry with this id is in the journal, with the entry; or that it is not in. Whoever
+    /// has the root of this moment, [`Evidence::claimed_root`], and trusts it, can check that without a
+    /// journal.
+    ///
+    /// # Errors
+    /// When the store fails or the node is closed.
+    pub async fn prove(&self, entry: EntryId) -> Result<Evidence, NodeError> {
+        let journal = self.journal;
+        ask(self.service.commands(), |reply| Command::Prove { journal, entry, reply }).await
+    }
+
+    /// One proof about several entries, each in the journal or not, and the root that it is for.
+    ///
+    /// # Errors
+    /// When there are none or over 10,000, or the node is closed.
+    pub async fn prove_all(&self, entries: &[EntryId]) -> Result<Proved, NodeError> {
+        let (journal, entries) = (self.journal, entries.to_vec());
+        ask(self.service.commands(), |reply| Command::ProveAll { journal, entries, reply }).await
     }
 
     /// One page of facts in the order of commit here: of at most `limit` entries (1 to 10,000) with

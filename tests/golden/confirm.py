@@ -1,11 +1,13 @@
 """Rebuilds every golden byte string from its inputs, with nothing of Isoroot and nothing but Python.
 
 A second implementation of docs/FORMAT.md: own CBOR, own Ed25519 (ed25519.py), own roots
-(confirm_roots.py), own files of journals (confirm_files.py). Prints each failure, then one line
-`N passed, N failed`; exit code 1 if any failed.
+(confirm_roots.py), own files of journals (confirm_files.py), own coded symbols (confirm_symbols.py), own
+proofs (../vectors/confirm.py). Prints each failure, then one line `N passed, N failed`; exit code 1 if any
+failed.
 """
 
 import hashlib
+import importlib.util
 import json
 import pathlib
 import struct
@@ -177,6 +179,15 @@ def checks():
     import confirm_symbols
 
     yield from confirm_symbols.check()
+    yield from proofs().check()
+
+
+def proofs():
+    """The second implementation of proofs, which lies with its vectors."""
+    spec = importlib.util.spec_from_file_location("proofs", HERE.parent / "vectors" / "confirm.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def main():

@@ -9,6 +9,8 @@ mod nodes;
 #[path = "../parity.rs"]
 mod parity;
 mod patch;
+#[path = "../proof_vectors.rs"]
+mod proof_vectors;
 mod story;
 #[path = "../symbols.rs"]
 mod symbols;

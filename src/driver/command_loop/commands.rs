@@ -4,8 +4,10 @@ use crate::driver::command::{Command, JournalStatus, Reply, StopReport};
 use crate::driver::command_loop::{CommandLoop, Outside, Stopping, Subscriber, Waiting, Watcher, send};
 use crate::driver::error::NodeError;
 use crate::driver::facts::{load_entry, load_page, page_numbers};
+use crate::driver::proofs::{Proved, load_evidence};
 use crate::fact::entry::{DraftError, Entry};
 use crate::ids::{EntryId, JournalId};
+use crate::journal::evidence::Evidence;
 use crate::limits::{DRAIN, PAGE_MAX, PEERS};
 use crate::platform::send::MaybeSend;
 use crate::platform::traits::Platform;
@@ -47,6 +49,10 @@ impl<P: Platform> CommandLoop<P> {
             Command::SignRoot { journal, nonce, previous, reply } => {
                 let signed = self.machine.sign_root(journal, nonce, previous, now.wall);
                 reply.answer(signed.ok_or(NodeError::NoJournal(journal)));
+            }
+            Command::Prove { journal, entry, reply } => self.prove(journal, entry, reply),
+            Command::ProveAll { journal, entries, reply } => {
+                reply.answer(self.prove_all(journal, &entries));
             }
             Command::Page { journal, filter, after, limit, reply } => {
                 let Some(open) = self.machine.journal(journal) else {
@@ -140,6 +146,24 @@ impl<P: Platform> CommandLoop<P> {
         };
         let load = load_entry(self.platform.store().clone(), journal, number);
         self.reply_with("get", reply, load);
+    }
+
+    /// The proof is made now, so that it is of one moment with whether the entry is here.
+    fn prove(&mut self, journal: JournalId, entry: EntryId, reply: Reply<Evidence>) {
+        let proved = self.prove_all(journal, &[entry]);
+        let number = self.machine.journal(journal).and_then(|open| open.number_of(&entry));
+        match proved {
+            Ok(Proved { proof, .. }) => {
+                let load = load_evidence(self.platform.store().clone(), journal, entry, number, proof);
+                self.reply_with("prove", reply, load);
+            }
+            Err(error) => reply.answer(Err(error)),
+        }
+    }
+
+    fn prove_all(&self, journal: JournalId, entries: &[EntryId]) -> Result<Proved, NodeError> {
+        let open = self.machine.journal(journal).ok_or(NodeError::NoJournal(journal))?;
+        Ok(Proved { root: open.root(), proof: open.map().prove(entries)? })
     }
 
     /// Answers a caller from a task. If the task panics the caller sees a closed node.
