@@ -8,7 +8,7 @@ SHELL := bash
 WASM_ENV = wasm_env=$$(pkg-config/setup.sh env); eval "$$wasm_env"
 WASM = --target wasm32-unknown-unknown
 
-.PHONY: help setup demo page test test-full test-web bench bench-web package size check fmt clean
+.PHONY: help setup demo page test test-full test-web fuzz bench bench-web package size check fmt clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,11 @@ test-full: setup ## The same with the long property tests and simulations
 
 test-web: setup ## Only those in Node and Chromium
 	@pkg-config/run-tests.sh web
+
+fuzz: ## Fuzz every decoder for FUZZ_SECONDS each (60); FUZZ_TARGET=file only that one
+	@pkg-config/setup.sh native
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-60} cargo test --locked --release --features fuzzing --test fuzz -- \
+	  --ignored --nocapture fuzz_for_a_time
 
 bench: ## Build the command line tool and measure it
 	@pkg-config/setup.sh native

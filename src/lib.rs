@@ -14,7 +14,7 @@
 //! | 1–4 | `fact` `merkle` `journal` `reconcile` `verification` |
 //! | 5–6 | `session` `service` |
 //! | 7–8 | `platform` `driver` (feature `driver`) |
-//! | 9 | `sim` `hub` `cli` `bindings` (features of the same names) |
+//! | 9 | `sim` `hub` `cli` `bindings` `fuzzing` (features of the same names) |
 //!
 //! The levels up to 6 are pure state machines; they are all that is built without features.
 
@@ -50,6 +50,9 @@ mod crypto;
 mod driver;
 mod error;
 mod fact;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "hub")]
 pub mod hub;
 mod ids;

@@ -21,7 +21,7 @@ const LEVELS: [&[&str]; 11] = [
     &["service"],
     &["platform"],
     &["driver"],
-    &["sim", "hub", "cli", "bindings"],
+    &["sim", "hub", "cli", "bindings", "fuzzing"],
 ];
 const GROUND: usize = 0;
 const LIBRARIES: usize = 1;

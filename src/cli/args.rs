@@ -43,6 +43,7 @@ pub(super) enum Command {
     Init(InitArgs),
     Open(OpenArgs),
     Import(ImportArgs),
+    Export(ExportArgs),
     Append(AppendArgs),
     Log(LogArgs),
     Root(RootArgs),
@@ -99,9 +100,14 @@ pub(super) struct OpenArgs {
     pub(super) store: StoreArgs,
 }
 
-/// Append the facts of a file, or of standard input, one JSON object a line
+/// Append the facts of a file, or of standard input, one JSON object a line; or import a whole journal
 ///
-/// A file is checked whole before anything is written: if a line is bad, all bad lines are listed and
+/// A file that `isoroot export` wrote is told by its first byte: its journal is imported, and made here if
+/// it is not in the store; so is the store. Every signature is checked, and the root over all. A file is
+/// checked whole before anything is imported; standard input is imported as it comes, and if it turns out
+/// wrong, what came before, which is authentic, stays. --batch and --keep-going are for lines.
+///
+/// Of lines, a file is checked whole before anything is written: if a line is bad, all bad lines are listed and
 /// nothing is written. Standard input (and a pipe) goes batch by batch: it stops at the first bad line,
 /// and says how far it came.
 #[derive(Debug, clap::Args)]
@@ -122,6 +128,21 @@ pub(super) struct ImportArgs {
     /// Write the good lines also if others are bad; the exit code still is 1 then
     #[arg(long)]
     pub(super) keep_going: bool,
+}
+
+/// Write a journal into one file, which proves itself
+///
+/// Without -o it goes to standard output, if that is no terminal. A file appears whole or not at all: it is
+/// written beside its place, and moved there when it is on the disk.
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::EXPORT)]
+pub(super) struct ExportArgs {
+    #[command(flatten)]
+    pub(super) journal: JournalArgs,
+
+    /// The file; - is standard output
+    #[arg(long, short, value_name = "FILE", default_value = "-")]
+    pub(super) output: PathBuf,
 }
 
 /// Append facts as one entry

@@ -24,6 +24,14 @@ pub(super) const IMPORT: &str = concat!(
     "\n\n",
     r#"With --json: {"line","error"} for each bad line listed, then {"journal","facts","entries","#,
     r#""bad_lines","last_line","duration_ms"}"#,
+    "\n",
+    r#"Of a journal's file: {"journal","entries","new","file_root","root","root_entries","duration_ms"}; "#,
+    "new are those that were not here before, and file_root is null if the file was wrong",
+);
+
+pub(super) const EXPORT: &str = concat!(
+    "docs/FILES.md of the project draws the bytes.\n\n",
+    r#"With --json and -o: {"journal","file","entries","root","bytes"}"#,
 );
 
 pub(super) const APPEND: &str = concat!(

@@ -1,8 +1,7 @@
-//! `isoroot import`: appends the facts of a file or of standard input.
+//! `isoroot import`: appends the facts of lines, from a file or standard input.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::path::Path;
 
 use futures::{Stream, StreamExt};
 
@@ -10,37 +9,16 @@ use crate::cli::args::ImportArgs;
 use crate::cli::bad_lines::BadLines;
 use crate::cli::batches::Batches;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::import_file;
 use crate::cli::output::{Output, Record, count};
 use crate::cli::parse::{Parsed, parsed};
 use crate::cli::progress::Progress;
 use crate::cli::session::Session;
+use crate::cli::source::Source;
 use crate::cli::writing::{Writing, Written};
 use crate::driver::node::SyncNode;
 use crate::platform::native::{StopSignal, SystemClock};
 use crate::platform::traits::Clock;
-
-/// Where lines come from.
-enum Input {
-    /// A file, which can be read twice; its length.
-    File(File, u64),
-    /// Standard input or a pipe, which can't.
-    Stream(Box<dyn Read + Send>),
-}
-
-impl Input {
-    fn open(path: &Path) -> Result<Self, Failure> {
-        if path == Path::new("-") {
-            return Ok(Self::Stream(Box::new(io::stdin())));
-        }
-        let failed = |error| Failure::input(&path.display().to_string(), &error);
-        let file = File::open(path).map_err(failed)?;
-        let found = file.metadata().map_err(failed)?;
-        if found.is_dir() {
-            return Err(failed(io::ErrorKind::IsADirectory.into()));
-        }
-        Ok(if found.is_file() { Self::File(file, found.len()) } else { Self::Stream(Box::new(file)) })
-    }
-}
 
 /// How far an import has come.
 #[derive(Default)]
@@ -74,7 +52,10 @@ impl Reading<'_> {
 }
 
 pub(super) async fn run(args: ImportArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let input = Input::open(&args.file)?;
+    let mut input = Source::open(&args.file)?;
+    if input.holds_a_journal().map_err(|error| Failure::input(&args.file.display().to_string(), &error))? {
+        return import_file::run(&args, input, output).await;
+    }
     let session = Session::existing(&args.journal.store).await?;
     let imported = import(&session, &args, input, output).await;
     session.close().await;
@@ -84,7 +65,7 @@ pub(super) async fn run(args: ImportArgs, output: &mut Output) -> Result<Exit, F
 async fn import(
     session: &Session,
     args: &ImportArgs,
-    input: Input,
+    input: Source,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let node = session.node(args.journal.journal).await?;
@@ -117,13 +98,13 @@ async fn import(
 async fn transfer(
     node: &SyncNode,
     args: &ImportArgs,
-    input: Input,
+    input: Source,
     reading: &mut Reading<'_>,
     came: &mut Came,
     output: &Output,
 ) -> Result<(), Failure> {
     match input {
-        Input::File(mut file, len) => {
+        Source::File(mut file, len) => {
             let copy = file.try_clone().map_err(|error| reading.failed(&error))?;
             let bad = check(copy, len, reading, output).await?;
             if bad.count() > 0 && !args.keep_going {
@@ -134,7 +115,7 @@ async fn transfer(
             let progress = Progress::bytes(output, "writing", len);
             write(node, args, (file, false), reading, &progress, came).await
         }
-        Input::Stream(stream) => {
+        Source::Stream(stream) => {
             let progress = Progress::spinner(output, "importing");
             write(node, args, (stream, true), reading, &progress, came).await
         }

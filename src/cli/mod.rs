@@ -5,9 +5,11 @@ mod args;
 mod bad_lines;
 mod batches;
 mod exit;
+mod export;
 mod help;
 mod hub;
 mod import;
+mod import_file;
 mod init;
 mod input;
 mod journals;
@@ -20,6 +22,7 @@ mod parse;
 mod progress;
 mod root;
 mod session;
+mod source;
 mod sync;
 mod utc;
 mod watch;
@@ -63,6 +66,7 @@ fn run(command: Command, output: &mut Output) -> Result<Exit, Failure> {
             Command::Init(args) => init::run(args, output).await,
             Command::Open(args) => open::run(args, output).await,
             Command::Import(args) => import::run(args, output).await,
+            Command::Export(args) => export::run(args, output).await,
             Command::Append(args) => append::run(args, output).await,
             Command::Log(args) => log::run(args, output).await,
             Command::Root(args) => root::run(args, output).await,

@@ -131,6 +131,14 @@ pub struct ImportError {
     pub new: u64,
 }
 
+impl ImportError {
+    /// A reason, with what was imported before that.
+    #[cfg(feature = "cli")]
+    pub(crate) fn after(&self, reason: &str) -> String {
+        format!("{reason}; {}", imported(self.entries, self.new))
+    }
+}
+
 fn imported(entries: u64, new: u64) -> String {
     match entries {
         0 => "nothing was imported".into(),

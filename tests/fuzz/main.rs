@@ -1,0 +1,216 @@
+//! Fuzzes every decoder of bytes from elsewhere (F-84): seeds and their mutations, with memory counted.
+//!
+//! Without coverage, unlike `cargo fuzz` over the same targets, seeds and functions (`fuzz/`), but with
+//! nothing to install, and seeded: what has failed can be run again. See docs/TESTING.md.
+
+#![cfg(not(target_arch = "wasm32"))]
+
+mod memory;
+mod mutate;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use isoroot::fuzzing::{TARGETS, Target};
+use mutate::Mutator;
+
+/// Memory that a target may hold whatever it is given.
+const GROUND: usize = 65_536;
+/// Mutations of each target in the normal tests.
+const SHORT: u64 = 3_000;
+/// The longest input: beyond, nothing new happens.
+const LONGEST: usize = 20_000;
+
+fn folder(kind: &str, target: &Target) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(kind).join(target.name)
+}
+
+/// The seeds of a target, in the order of their names.
+fn corpus(target: &Target) -> Vec<Vec<u8>> {
+    let folder = folder("corpus", target);
+    let files = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    paths.sort();
+    paths.into_iter().map(|path| std::fs::read(path).unwrap()).collect()
+}
+
+/// Runs a target; whether it accepts the bytes, or what is wrong with it.
+fn run(target: &Target, bytes: &[u8]) -> Result<bool, String> {
+    let (outcome, peak) = memory::peak(|| catch_unwind(AssertUnwindSafe(|| (target.run)(bytes))));
+    let accepted = outcome.map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked").to_owned()
+    })?;
+    let most = target.memory * bytes.len() + GROUND;
+    if peak > most {
+        return Err(format!("it held {peak} bytes for an input of {}, of at most {most}", bytes.len()));
+    }
+    Ok(accepted)
+}
+
+/// Keeps what has failed, says how to see it again, and fails.
+fn fail(target: &Target, seed: u64, number: u64, bytes: &[u8], what: &str) -> ! {
+    let folder = folder("artifacts", target);
+    let path = folder.join(format!("seed-{seed}-{number}"));
+    std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&path, bytes)).unwrap();
+    let hex: String = bytes.iter().take(2_000).map(|byte| format!("{byte:02x}")).collect();
+    panic!(
+        "{name}: {what}\n  input {number} of seed {seed}, {len} bytes: {hex}\n  again: FUZZ_TARGET={name} \
+         FUZZ_INPUT={path} cargo test --features fuzzing --test fuzz -- --ignored replay\n  all of it: \
+         FUZZ_TARGET={name} FUZZ_SEED={seed} make fuzz\n  once it is mended: move it to fuzz/corpus/{name}",
+        name = target.name,
+        len = bytes.len(),
+        path = path.display(),
+    )
+}
+
+/// How many inputs ran, and how many of them were accepted.
+#[derive(Default)]
+struct Counts {
+    all: u64,
+    accepted: u64,
+}
+
+/// Runs mutations of the seeds as long as `more` says.
+fn fuzz(target: &Target, seed: u64, mut more: impl FnMut(u64) -> bool) -> Counts {
+    let mut mutator = Mutator::new(seed, corpus(target), LONGEST);
+    let mut counts = Counts::default();
+    while more(counts.all) {
+        let bytes = mutator.next_input();
+        match run(target, &bytes) {
+            Ok(accepted) => counts.accepted += u64::from(accepted),
+            Err(what) => fail(target, seed, counts.all, &bytes, &what),
+        }
+        counts.all += 1;
+    }
+    counts
+}
+
+/// The number in an environment variable.
+fn asked(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok().filter(|text| !text.is_empty())?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is a number, not {text}")))
+}
+
+/// The targets that `FUZZ_TARGET` asks for.
+fn targets() -> Vec<Target> {
+    let asked = std::env::var("FUZZ_TARGET").unwrap_or_default();
+    let targets: Vec<_> =
+        TARGETS.into_iter().filter(|target| asked.is_empty() || target.name == asked).collect();
+    let names = TARGETS.map(|target| target.name).join(", ");
+    assert!(!targets.is_empty(), "there is no target {asked}: {names}");
+    targets
+}
+
+#[test]
+fn f84_every_seed_and_its_mutations_are_taken_or_refused_within_bounds() {
+    for target in TARGETS {
+        let seeds = corpus(&target);
+        let mut accepted = 0;
+        for (number, bytes) in (0..).zip(&seeds) {
+            match run(&target, bytes) {
+                Ok(taken) => accepted += u64::from(taken),
+                Err(what) => fail(&target, 0, number, bytes, &what),
+            }
+        }
+        assert!(
+            accepted > 0,
+            "{}: no seed is accepted, so nothing behind the first check is reached",
+            target.name
+        );
+        let counts = fuzz(&target, 84, |ran| ran < SHORT);
+        assert_eq!(counts.all, SHORT);
+        // Mutations that change nothing that matters, or to another good input: refusing all would be vacuous.
+        assert!(counts.accepted > 0 || target.name == "genesis", "{}: no mutation is accepted", target.name);
+    }
+}
+
+#[test]
+fn f84_lengths_that_bytes_claim_take_no_memory() {
+    let journal = isoroot::Genesis::named("notes").journal();
+    let head = [&b"\x89isoroot\x01"[..], journal.as_bytes(), &[0; 4]].concat();
+    let huge = [&[0x9b][..], &[0xff; 8]].concat();
+    let long_bytes = [&[0x5a][..], &[0x7f; 4]].concat();
+    let claims: [(&str, Vec<u8>); 8] = [
+        ("file", [&head[..], &1_048_576u32.to_be_bytes(), &[1; 10]].concat()),
+        ("file", [&head[..41], &1_024u32.to_be_bytes(), &[1; 10]].concat()),
+        ("frame", [&[23, 0][..], &huge].concat()),
+        ("frame", vec![23, 0, 0x99, 0x10, 0x00, 0]),
+        ("frame", [&[24, 0, 1, 1][..], &long_bytes].concat()),
+        ("value", huge.clone()),
+        ("value", long_bytes),
+        ("facts", [&[0x86, 1, 0][..], &huge].concat()),
+    ];
+    for (name, bytes) in claims {
+        let target = TARGETS.into_iter().find(|target| target.name == name).unwrap();
+        let ((), peak) = memory::peak(|| assert!(!(target.run)(&bytes), "{name}: {bytes:?}"));
+        assert!(peak < 4_096, "{name} held {peak} bytes for {bytes:?}");
+    }
+}
+
+#[test]
+fn f84_the_runner_sees_a_panic_and_too_much_memory() {
+    let broken = Target { name: "broken", run: |bytes| bytes.len() > 3 && bytes[100] == 0, memory: 1 };
+    assert_eq!(run(&broken, b"abc"), Ok(false));
+    let error = run(&broken, b"abcd").unwrap_err();
+    assert!(error.contains("index out of bounds"), "{error}");
+    let greedy = Target { name: "greedy", run: |bytes| vec![1u8; bytes.len() * 70_000].len() > 1, memory: 1 };
+    assert_eq!(run(&greedy, b""), Ok(false));
+    assert!(run(&greedy, b"a").unwrap_err().contains("it held 700"), "{:?}", run(&greedy, b"a"));
+}
+
+#[test]
+fn f84_one_seed_is_one_run() {
+    let inputs = |seed| {
+        let mut mutator = Mutator::new(seed, corpus(&TARGETS[0]), LONGEST);
+        (0..200).map(|_| mutator.next_input()).collect::<Vec<_>>()
+    };
+    assert_eq!(inputs(7), inputs(7));
+    assert_ne!(inputs(7), inputs(8));
+    assert!(inputs(7).iter().all(|input| input.len() <= LONGEST));
+}
+
+#[test]
+fn f84_every_target_has_a_file_for_cargo_fuzz() {
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    let manifest = std::fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
+    for Target { name, .. } in TARGETS {
+        let file = std::fs::read_to_string(fuzz.join(format!("fuzz_targets/{name}.rs"))).unwrap();
+        assert!(file.contains(&format!("isoroot::fuzzing::{name}(")), "{name}");
+        assert!(manifest.contains(&format!("path = \"fuzz_targets/{name}.rs\"")), "{name}");
+    }
+    let files = std::fs::read_dir(fuzz.join("fuzz_targets")).unwrap().count();
+    assert_eq!(files, TARGETS.len());
+}
+
+#[test]
+#[ignore = "make fuzz runs it"]
+#[expect(clippy::disallowed_methods, reason = "how long it runs is asked for in seconds")]
+fn fuzz_for_a_time() {
+    let limit = Duration::from_secs(asked("FUZZ_SECONDS").unwrap_or(60));
+    for target in targets() {
+        let begun = Instant::now();
+        // Another seed for each run, told, unless one is asked for.
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let seed = asked("FUZZ_SEED").unwrap_or(now.as_secs());
+        println!("{}: seed {seed}, {} s", target.name, limit.as_secs());
+        let counts = fuzz(&target, seed, |_| begun.elapsed() < limit);
+        let rate = counts.all as f64 / begun.elapsed().as_secs_f64();
+        println!(
+            "{}: {} executions, {} accepted, {rate:.0} a second",
+            target.name, counts.all, counts.accepted
+        );
+    }
+}
+
+#[test]
+#[ignore = "runs the input in FUZZ_INPUT"]
+fn replay() {
+    let path = std::env::var("FUZZ_INPUT").expect("FUZZ_INPUT names a file");
+    let bytes = std::fs::read(&path).unwrap();
+    for target in targets() {
+        println!("{}: {:?}", target.name, run(&target, &bytes));
+        (target.run)(&bytes);
+    }
+}
