@@ -73,7 +73,7 @@ pub use crypto::sign::DeviceKey;
 pub use driver::{
     command::{JournalStatus, PeerSync, StopReport},
     error::NodeError,
-    facts::{FactPage, FactRecord, Filter},
+    facts::{FactPage, FactRecord, Watched},
     node::{Appended, SyncNode},
     service::SyncService,
 };
@@ -85,6 +85,9 @@ pub use fact::statement::{Fact, FactError};
 pub use fact::unchecked::{EntryError, UncheckedEntry};
 pub use fact::value::{Value, ValueError};
 pub use ids::{AuthorityId, Cursor, DeviceId, EntryId, EpochId, FactId, JournalId, ParseIdError, StoreId};
+pub use journal::held::{HeldBack, HeldEntry};
+pub use journal::position::{ParsePositionError, Position};
+pub use journal::query::Query;
 pub use merkle::map::MerkleMap;
 pub use merkle::prefix::Prefix;
 pub use merkle::subtree::{Node, Root};
