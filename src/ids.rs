@@ -105,6 +105,13 @@ id!(
     16
 );
 
+impl From<DeviceId> for AuthorityId {
+    /// The device as its own authority.
+    fn from(device: DeviceId) -> Self {
+        Self(device.0)
+    }
+}
+
 impl From<JournalId> for EpochId {
     /// The name of the journal's epoch 0.
     fn from(journal: JournalId) -> Self {

@@ -77,7 +77,7 @@ pub use crypto::sign::DeviceKey;
 pub use driver::{
     command::{JournalStatus, PeerSync, StopReport},
     error::NodeError,
-    facts::{FactPage, FactRecord, Filter},
+    facts::{FactPage, FactRecord, Watched},
     files::{ImportError, ImportReport},
     indexed_journal::IndexedJournal,
     node::{Appended, SyncNode},
@@ -93,13 +93,16 @@ pub use fact::statement::{Fact, FactError};
 pub use fact::unchecked::{EntryError, UncheckedEntry};
 pub use fact::value::{Value, ValueError};
 pub use ids::{AuthorityId, Cursor, DeviceId, EntryId, EpochId, FactId, JournalId, ParseIdError, StoreId};
+pub use journal::evidence::{Evidence, EvidenceError, Verdict};
 pub use journal::file::checker::{CheckedBatch, FileBatch, FileChecker, FileStep};
 pub use journal::file::error::FileError;
 pub use journal::file::header::FileHeader;
 pub use journal::file::reader::{FileItem, FileReader};
 pub use journal::file::writer::FileWriter;
+pub use journal::held::{HeldBack, HeldEntry};
+pub use journal::position::{ParsePositionError, Position};
+pub use journal::query::Query;
 pub use merkle::compare::{Difference, RootComparison};
-pub use journal::evidence::{Evidence, EvidenceError, Verdict};
 pub use merkle::map::MerkleMap;
 pub use merkle::prefix::Prefix;
 pub use merkle::proof::{Proof, ProofError};

@@ -34,6 +34,8 @@ pub const EVIDENCE_BYTES: usize = RECORD_BYTES + 16_384;
 
 /// How far an entry's timestamp may lie beyond the local wall clock without counting as ahead.
 pub const AHEAD: Duration = Duration::from_secs(300);
+/// How long it takes at most until a jump of the wall clock is noticed while entries are held back.
+pub const DUE_CHECK: Duration = Duration::from_secs(60);
 
 /// Wire: bytes of one frame.
 pub const FRAME_BYTES: usize = 65_536;
@@ -88,6 +90,10 @@ pub const MAILBOX: usize = 64;
 pub const PAGE: usize = 256;
 /// Bytes of records at which a page ends before it is full.
 pub const PAGE_BYTES: usize = 4 * 1_048_576;
+/// Entries and facts that are looked at for one page, in memory; what is left is for the next.
+pub const SEARCH_STEPS: usize = 32_768;
+/// Entries between a reader and the head of the log at which a watch says that it lags behind.
+pub const LAG: u64 = 1_024;
 /// Largest page a caller may ask for.
 pub const PAGE_MAX: usize = 10_000;
 /// Peers that a node keeps.
@@ -125,6 +131,8 @@ const _: () = {
     assert!(PING.as_secs() * 2 < DEAD.as_secs());
     assert!(BACK_OFF.as_secs() < BACK_OFF_MAX.as_secs());
     assert!(PAGE <= PAGE_MAX);
+    // Looking up what is rare leaves half of the steps for the search itself.
+    assert!(PAGE <= SEARCH_STEPS / 4);
     assert!(QUEUE_FEED_BYTES + 2 * RECORD_BYTES < QUEUE_BYTES);
     assert!(CREDIT_BYTES < CONNECTION_CREDIT_BYTES);
     assert!(FILE_BATCH_ENTRIES <= COMMIT_ENTRIES && FILE_BATCH_BYTES <= COMMIT_BYTES);

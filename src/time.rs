@@ -51,6 +51,23 @@ impl WallTime {
     pub const fn as_micros(self) -> u64 {
         self.0
     }
+
+    /// This time moved by `duration`; stays at the end of time rather than wrapping.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(micros(duration)))
+    }
+
+    /// The time `duration` before this one; stays at its start rather than wrapping.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(micros(duration)))
+    }
+
+    /// How long before this time `earlier` was; zero if it was not earlier.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
 }
 
 /// Both clocks, read together.

@@ -11,7 +11,7 @@ use isoroot::hub::{Hub, HubError, HubOptions};
 use isoroot::platform::native::{
     NativePlatform, RedbStore, TokioSpawner, WebSocketListener, WebSocketTransport,
 };
-use isoroot::{Fact, Filter, Genesis, NodeError, SyncNode};
+use isoroot::{Fact, Genesis, NodeError, Query, SyncNode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -149,7 +149,7 @@ async fn f36_disjoint_journals_hold_the_union_after_one_sync_over_websocket() {
     assert_eq!((report.entries_sent, report.entries_received), (3, 5));
     assert_eq!(a.root().await.unwrap(), report.root);
     assert_eq!(b.root().await.unwrap(), report.root);
-    let facts = futures::StreamExt::collect::<Vec<_>>(a.facts(Filter::All)).await;
+    let facts = futures::StreamExt::collect::<Vec<_>>(a.facts(Query::all())).await;
     assert_eq!(facts.len(), 8);
     serving.abort();
 }

@@ -13,7 +13,7 @@ use isoroot::platform::Store;
 use isoroot::platform::memory::MemoryStore;
 use isoroot::sim::{SimNetwork, SimPlatform, Simulation};
 use isoroot::{
-    Config, Event, Fact, FileError, Filter, Genesis, ImportError, ImportReport, NodeError, Root, StoreError,
+    Config, Event, Fact, FileError, Genesis, ImportError, ImportReport, NodeError, Query, Root, StoreError,
     StoreId, SyncNode, SyncService,
 };
 use slow::SlowStore;
@@ -55,7 +55,7 @@ async fn import(node: &SyncNode, file: &[u8]) -> Result<ImportReport, ImportErro
 }
 
 async fn values(node: &SyncNode) -> Vec<i64> {
-    let facts: Vec<_> = node.facts(Filter::All).collect().await;
+    let facts: Vec<_> = node.facts(Query::default()).collect().await;
     let value = |fact: Result<isoroot::FactRecord, _>| match fact.unwrap().fact.value {
         isoroot::Value::Integer(value) => value,
         other => panic!("{other:?}"),

@@ -9,7 +9,7 @@ use isoroot::platform::Spawner;
 use isoroot::platform::native::{
     NativePlatform, RedbStore, SmolSpawner, TokioSpawner, WebSocketListener, WebSocketTransport,
 };
-use isoroot::{Fact, Filter, Genesis, SyncNode};
+use isoroot::{Fact, Genesis, Query, SyncNode};
 
 async fn node(spawner: impl Spawner, directory: &std::path::Path, name: &str) -> SyncNode {
     let store = RedbStore::open(directory.join(name)).unwrap();
@@ -35,9 +35,9 @@ async fn story<S: Spawner + Clone>(spawner: S) {
     assert_eq!((report.entries_sent, report.entries_received, report.root.count), (1, 1, 2));
     assert_eq!(a.root().await.unwrap(), b.root().await.unwrap());
 
-    let mut watch = a.watch(Filter::Prefix("live/".into()), 0);
+    let mut watch = a.watch(Query::all().prefix("live/"), None);
     b.append([Fact::new("live/b", "now")]).await.unwrap();
-    assert_eq!(watch.next().await.unwrap().unwrap().fact, Fact::new("live/b", "now"));
+    assert_eq!(watch.next().await.unwrap().unwrap().fact().unwrap().fact, Fact::new("live/b", "now"));
 
     // Any number of starts and stops at once: every caller succeeds, and it ends as asked last.
     let all = futures::join!(a.stop(), a.stop(), a.start(), a.start(), a.stop());

@@ -27,6 +27,9 @@ pub(super) fn event(event: &Event) -> JsValue {
         Event::Grew { journal, head } => {
             ("grew", object(&[("journal", text(journal)), ("number", number(*head))]))
         }
+        Event::Due { journal, entries } => {
+            ("due", object(&[("journal", text(journal)), ("entries", number(*entries))]))
+        }
         Event::Lagged { count } => ("lagged", object(&[("missed", number(*count))])),
     };
     object(&[("type", kind.into()), ("detail", detail)])

@@ -8,7 +8,8 @@ use crate::cli::json::to_json;
 use crate::cli::output::{Output, Record};
 use crate::cli::session::Session;
 use crate::cli::utc::utc;
-use crate::driver::facts::{FactRecord, Filter};
+use crate::driver::facts::FactRecord;
+use crate::journal::query::Query;
 
 pub(super) async fn run(args: LogArgs, output: &mut Output) -> Result<Exit, Failure> {
     let session = Session::existing(&args.journal.store).await?;
@@ -19,7 +20,7 @@ pub(super) async fn run(args: LogArgs, output: &mut Output) -> Result<Exit, Fail
 
 async fn print(session: &Session, args: &LogArgs, output: &mut Output) -> Result<Exit, Failure> {
     let node = session.node(args.journal.journal).await?;
-    let mut facts = node.facts(filter(args.predicate.as_deref()));
+    let mut facts = node.facts(query(args.predicate.as_deref()));
     while let Some(fact) = facts.next().await {
         let fact = fact?;
         output.line(|| record(&fact), || text(&fact))?;
@@ -27,11 +28,11 @@ async fn print(session: &Session, args: &LogArgs, output: &mut Output) -> Result
     Ok(Exit::Done)
 }
 
-fn filter(predicate: Option<&str>) -> Filter {
+fn query(predicate: Option<&str>) -> Query {
     match predicate.map(|predicate| (predicate, predicate.strip_suffix('*'))) {
-        None => Filter::All,
-        Some((_, Some(prefix))) => Filter::Prefix(prefix.to_owned()),
-        Some((predicate, None)) => Filter::Predicate(predicate.to_owned()),
+        None => Query::all(),
+        Some((_, Some(prefix))) => Query::all().prefix(prefix),
+        Some((predicate, None)) => Query::all().predicate(predicate),
     }
 }
 

@@ -58,7 +58,7 @@ async fn show(node: &SyncNode, event: Event, seen: &mut u64, output: &mut Output
     match event {
         Event::Synced { peer, report, .. } => sync::show(node, &peer, &report, output).await,
         // What happened meanwhile is seen in where the journal is now.
-        Event::Grew { .. } | Event::Lagged { .. } => grew(node, seen, output).await,
+        Event::Grew { .. } | Event::Due { .. } | Event::Lagged { .. } => grew(node, seen, output).await,
         Event::Connected { peer, device } => {
             let record = || Record::event("connected").text("peer", &peer).text("device", device);
             output.line(record, || format!("connected with {peer}"))

@@ -4,11 +4,14 @@ use futures::channel::oneshot;
 
 use crate::crypto::hash::Hash;
 use crate::driver::error::NodeError;
-use crate::driver::facts::{FactPage, Filter};
+use crate::driver::facts::FactPage;
 use crate::driver::proofs::Proved;
 use crate::fact::entry::{Draft, Entry};
 use crate::ids::{Cursor, DeviceId, EntryId, JournalId};
 use crate::journal::evidence::Evidence;
+use crate::journal::held::HeldEntry;
+use crate::journal::position::Position;
+use crate::journal::query::Query;
 use crate::merkle::subtree::Root;
 use crate::platform::send::MaybeSend;
 use crate::platform::traits::Connection;
@@ -50,14 +53,20 @@ pub struct JournalStatus {
     pub facts: u64,
     /// Different predicates.
     pub predicates: u64,
+    /// Different authorities; that of a fact that names none is its device.
+    pub authorities: u64,
     /// Devices that have written.
     pub devices: u64,
+    /// Entries that are in the set and the root, and held back from queries and watches for now.
+    pub held_back: u64,
     /// Entries that later ones of their device name, and that are not here: gaps.
     pub missing: u64,
     /// Devices whose entries fork: two stores with one key, or a restored backup.
     pub forked: u64,
     /// The place behind its last entry in this store.
     pub cursor: Cursor,
+    /// The same as a reader's place, behind all that is shown: a watch from here gives what comes.
+    pub position: Position,
 }
 
 /// What a stop did.
@@ -126,8 +135,8 @@ pub(crate) enum Command {
     },
     Page {
         journal: JournalId,
-        filter: Filter,
-        after: u64,
+        query: Box<Query>,
+        after: Option<Position>,
         limit: usize,
         reply: Reply<FactPage>,
     },
@@ -141,11 +150,17 @@ pub(crate) enum Command {
         entries: Vec<EntryId>,
         reply: Reply<Proved>,
     },
-    /// Answered when the journal's last number is beyond `after`.
-    Grown {
+    /// Answered when there may be something to read behind `after`.
+    News {
         journal: JournalId,
-        after: u64,
+        after: Position,
         reply: Reply<()>,
+    },
+    HeldBack {
+        journal: JournalId,
+        after: Option<EntryId>,
+        limit: usize,
+        reply: Reply<Vec<HeldEntry>>,
     },
     AddPeer {
         address: String,

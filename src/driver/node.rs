@@ -8,7 +8,7 @@ use futures::future::join_all;
 use crate::crypto::hash::Hash;
 use crate::driver::command::{Command, JournalStatus, PeerSync, StopReport};
 use crate::driver::error::NodeError;
-use crate::driver::facts::{self, FactPage, FactRecord, Filter, ask};
+use crate::driver::facts::{self, FactPage, FactRecord, Reader, Watched, ask};
 use crate::driver::files::{self, ImportError, ImportReport};
 use crate::driver::proofs::Proved;
 use crate::driver::service::SyncService;
@@ -18,6 +18,9 @@ use crate::fact::genesis::Genesis;
 use crate::fact::statement::Fact;
 use crate::ids::{DeviceId, EntryId, JournalId};
 use crate::journal::evidence::Evidence;
+use crate::journal::held::HeldEntry;
+use crate::journal::position::Position;
+use crate::journal::query::Query;
 use crate::merkle::subtree::Root;
 use crate::platform::send::BoxStream;
 use crate::platform::traits::Platform;
@@ -240,7 +243,7 @@ impl SyncNode {
         ask(self.service.commands(), |reply| Command::SignRoot { journal, nonce, previous, reply }).await
     }
 
-    /// The entry with this id, if it is here.
+    /// The entry with this id, if it is here; also one that is held back.
     ///
     /// # Errors
     /// When the store fails or the node is closed.
@@ -268,25 +271,59 @@ impl SyncNode {
         ask(self.service.commands(), |reply| Command::ProveAll { journal, entries, reply }).await
     }
 
-    /// One page of facts in the order of commit here: of at most `limit` entries (1 to 10,000) with
-    /// numbers beyond `after`.
+    /// One page of at most `limit` facts (1 to 10,000) behind a position, or from the beginning, in the
+    /// order of commit here. What is held back is left out; what has fallen due since the position comes
+    /// first.
+    ///
+    /// It costs what it finds: a query is answered from an index by predicate, authority, device, time and
+    /// id, and no entry is read that holds nothing that is meant. Only for facts' own timestamps entries are
+    /// read to look.
     ///
     /// # Errors
     /// When the page is of a size out of bounds, the store fails or the node is closed.
-    pub async fn page(&self, filter: Filter, after: u64, limit: usize) -> Result<FactPage, NodeError> {
-        let journal = self.journal;
-        ask(self.service.commands(), |reply| Command::Page { journal, filter, after, limit, reply }).await
+    pub async fn page(
+        &self,
+        query: Query,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<FactPage, NodeError> {
+        let (journal, query) = (self.journal, Box::new(query));
+        ask(self.service.commands(), |reply| Command::Page { journal, query, after, limit, reply }).await
     }
 
     /// The facts that are here, in the order of commit here, read page by page.
-    pub fn facts(&self, filter: Filter) -> BoxStream<'static, Result<FactRecord, NodeError>> {
-        facts::stream(self.service.commands().clone(), self.journal, filter, 0, false)
+    pub fn facts(&self, query: Query) -> BoxStream<'static, Result<FactRecord, NodeError>> {
+        self.reader(query).facts()
     }
 
-    /// The facts of entries numbered beyond `after` in this store, and then each new one as it comes.
-    /// None is missed and none comes twice; a slow reader holds up nobody.
-    pub fn watch(&self, filter: Filter, after: u64) -> BoxStream<'static, Result<FactRecord, NodeError>> {
-        facts::stream(self.service.commands().clone(), self.journal, filter, after, true)
+    /// The facts behind a position, or from the beginning, and then each new one as it comes; also those of
+    /// entries that were held back, when they fall due.
+    ///
+    /// To go on after a restart, keep the `position` of the last fact. None is missed then; one may come
+    /// twice where the local clock went back, and all come again if the position is of another store. A slow
+    /// reader holds up nobody and takes no memory: it reads on in the log, and is told when it is more than
+    /// 1,024 entries behind.
+    pub fn watch(
+        &self,
+        query: Query,
+        after: Option<Position>,
+    ) -> BoxStream<'static, Result<Watched, NodeError>> {
+        self.reader(query).live(after).watch()
+    }
+
+    fn reader(&self, query: Query) -> Reader {
+        Reader::new(self.service.commands().clone(), self.journal, query)
+    }
+
+    /// Entries that are in the set and the root and held back from queries and watches for now, with the
+    /// reason: at most `limit` (1 to 10,000), the first that is due first, behind the one given if it still
+    /// is one.
+    ///
+    /// # Errors
+    /// When the page is of a size out of bounds or the node is closed.
+    pub async fn held_back(&self, after: Option<EntryId>, limit: usize) -> Result<Vec<HeldEntry>, NodeError> {
+        let journal = self.journal;
+        ask(self.service.commands(), |reply| Command::HeldBack { journal, after, limit, reply }).await
     }
 
     /// The journal as a file, piece by piece, in the form of `docs/FILES.md`: of the moment at which the

@@ -11,7 +11,7 @@ use crate::fact::unchecked::UncheckedEntry;
 use crate::ids::{Cursor, DeviceId, JournalId, StoreId};
 use crate::journal::set::Journal;
 use crate::platform::traits::{
-    AppendOutcome, Clock, Durability, Entropy, EntropyError, Platform, Spawner, Store, StoredRecord,
+    AppendOutcome, Durability, Entropy, EntropyError, Platform, Spawner, Store, StoredRecord,
 };
 use crate::service::routing::{Input, Loaded};
 use crate::session::feed::{Fed, Feed, FeedWhat, frames};
@@ -132,10 +132,9 @@ pub(crate) async fn load<P: Platform>(
         if page.is_empty() {
             break;
         }
-        let wall = platform.clock().wall();
         let absorb = move || {
             let entries = decode(id, from, page)?;
-            journal.absorb(&entries, wall);
+            journal.absorb(&entries);
             Ok::<_, StoreError>(journal)
         };
         journal = platform.spawner().compute(absorb).await?;

@@ -9,7 +9,7 @@ use crate::codec::cbor::{DecodeError, Reader, Writer};
 use crate::crypto::hash;
 use crate::crypto::sign::DeviceKey;
 use crate::fact::statement::{Fact, FactError, FactView};
-use crate::ids::{DeviceId, EntryId, EpochId, JournalId};
+use crate::ids::{AuthorityId, DeviceId, EntryId, EpochId, JournalId};
 use crate::limits::{AFTER, FACTS_PER_ENTRY, RECORD_BYTES, SAFE_INTEGER, SIGNATURE_BYTES};
 
 /// Version number that starts a body.
@@ -29,7 +29,7 @@ pub struct Draft {
     author: DeviceId,
     /// Canonical bytes of the array of facts.
     facts: Vec<u8>,
-    predicates: Vec<Span>,
+    topics: Vec<Span>,
 }
 
 /// Facts that do not make an entry.
@@ -98,17 +98,18 @@ impl Draft {
         }
         let mut writer = Writer::with_capacity(facts.len().saturating_mul(64));
         writer.array(facts.len());
-        let mut predicates = Vec::with_capacity(facts.len());
+        let mut topics = Vec::with_capacity(facts.len());
         for (index, fact) in facts.iter().enumerate() {
             let start = writer.as_bytes().len();
-            fact.encode(&mut writer, &author).map_err(|error| DraftError::Fact { index, error })?;
-            predicates.push(Span::of_predicate(start, fact.predicate.len()));
+            let authority = fact.encode(&mut writer, &author);
+            let authority = authority.map_err(|error| DraftError::Fact { index, error })?;
+            topics.push(Span::of_topic(start, fact.predicate.len(), authority));
             let bytes = writer.as_bytes().len();
             if bytes > RECORD_BYTES - OVERHEAD {
                 return Err(DraftError::Size { bytes });
             }
         }
-        Ok(Self { author, facts: writer.into_bytes(), predicates })
+        Ok(Self { author, facts: writer.into_bytes(), topics })
     }
 
     /// The device that it was put together for.
@@ -123,7 +124,7 @@ impl Draft {
 
     /// How many facts.
     pub fn fact_count(&self) -> usize {
-        self.predicates.len()
+        self.topics.len()
     }
 
     /// Signs the entry for the open journal `journal`. `key` is the author's.
@@ -156,7 +157,7 @@ impl Draft {
         Entry {
             id: entry_id(journal, &record),
             head: Head { device: self.author, after: after.to_vec(), timestamp },
-            predicates: self.predicates.iter().map(|span| span.shifted(facts_at)).collect(),
+            topics: self.topics.iter().map(|span| span.shifted(facts_at)).collect(),
             record: record.into(),
             facts_at,
         }
@@ -193,32 +194,38 @@ pub(crate) fn entry_id(journal: &JournalId, record: &[u8]) -> EntryId {
     EntryId::from_bytes(hash::labelled("id", &[journal.as_bytes(), record]))
 }
 
-/// Where a predicate stands in the bytes.
+/// Where the predicate of a fact stands in the bytes, and its authority if that is spelled out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     start: usize,
     len: usize,
+    authority: Option<usize>,
 }
 
 impl Span {
     /// The predicate of `len` bytes in the fact that starts at `fact`: behind the heads of the fact
     /// and of its version, a byte each, and its own.
-    pub(crate) fn of_predicate(fact: usize, len: usize) -> Self {
+    pub(crate) fn of_topic(fact: usize, len: usize, authority: Option<usize>) -> Self {
         let head = match len {
             0..24 => 3,
             24..256 => 4,
             _ => 5,
         };
-        Self { start: fact.saturating_add(head), len }
+        Self { start: fact.saturating_add(head), len, authority }
     }
 
     fn shifted(self, by: usize) -> Self {
-        Self { start: self.start.saturating_add(by), ..self }
+        let authority = self.authority.map(|start| start.saturating_add(by));
+        Self { start: self.start.saturating_add(by), authority, ..self }
     }
 
-    fn of(self, bytes: &[u8]) -> &str {
+    fn predicate(self, bytes: &[u8]) -> &str {
         let bytes = bytes.get(self.start..self.start.saturating_add(self.len)).unwrap_or_default();
         core::str::from_utf8(bytes).unwrap_or_default()
+    }
+
+    fn authority(self, bytes: &[u8]) -> Option<AuthorityId> {
+        bytes.get(self.authority?..)?.first_chunk().copied().map(AuthorityId::from_bytes)
     }
 }
 
@@ -241,7 +248,7 @@ pub struct Entry {
     pub(crate) head: Head,
     /// Byte offset of the array of facts.
     pub(crate) facts_at: usize,
-    pub(crate) predicates: Vec<Span>,
+    pub(crate) topics: Vec<Span>,
 }
 
 impl Entry {
@@ -304,12 +311,18 @@ impl Entry {
 
     /// How many facts it has, 1 to 1,000.
     pub fn fact_count(&self) -> usize {
-        self.predicates.len()
+        self.topics.len()
     }
 
     /// The predicates of its facts, in their order.
     pub fn predicates(&self) -> impl Iterator<Item = &str> {
-        self.predicates.iter().map(|span| span.of(&self.record))
+        self.topics.iter().map(|span| span.predicate(&self.record))
+    }
+
+    /// What the index takes of its facts, in their order: the predicate, and the authority if it is
+    /// another than the device.
+    pub(crate) fn topics(&self) -> impl Iterator<Item = (&str, Option<AuthorityId>)> {
+        self.topics.iter().map(|span| (span.predicate(&self.record), span.authority(&self.record)))
     }
 
     /// Its facts.

@@ -52,24 +52,28 @@ impl Fact {
     /// The first bound that is exceeded.
     pub fn validate(&self) -> Result<(), FactError> {
         // The author only decides whether the authority is spelled out; no bound depends on it.
-        self.encode(&mut Writer::new(), &DeviceId::from_bytes([0; 32]))
+        self.encode(&mut Writer::new(), &DeviceId::from_bytes([0; 32])).map(drop)
     }
 
     /// Writes the canonical bytes of the fact in an entry of `author`: an authority that is the
-    /// author itself is left out.
-    pub(crate) fn encode(&self, writer: &mut Writer, author: &DeviceId) -> Result<(), FactError> {
+    /// author itself is left out. Where the bytes of one that is not begin.
+    pub(crate) fn encode(&self, writer: &mut Writer, author: &DeviceId) -> Result<Option<usize>, FactError> {
         let bytes = self.predicate.len();
         if !(1..=PREDICATE_BYTES).contains(&bytes) {
             return Err(FactError::Predicate { bytes });
         }
         writer.array(5).unsigned(VERSION).text(&self.predicate);
         self.value.encode(writer)?;
+        let mut authority_at = None;
         match self.authority {
             Some(authority) if authority.as_bytes() != author.as_bytes() => {
-                writer.bytes(authority.as_bytes())
+                writer.bytes(authority.as_bytes());
+                authority_at = writer.as_bytes().len().checked_sub(AuthorityId::LEN);
             }
-            _ => writer.null(),
-        };
+            _ => {
+                writer.null();
+            }
+        }
         match self.timestamp {
             Some(timestamp) if timestamp.unsigned_abs() > SAFE_INTEGER => {
                 return Err(FactError::Timestamp(timestamp));
@@ -77,7 +81,7 @@ impl Fact {
             Some(timestamp) => writer.integer(timestamp),
             None => writer.null(),
         };
-        Ok(())
+        Ok(authority_at)
     }
 }
 
@@ -87,6 +91,8 @@ pub(crate) struct FactView<'b> {
     pub(crate) predicate: &'b str,
     value: &'b [u8],
     authority: Option<AuthorityId>,
+    /// Byte offset of the authority, if there is one.
+    pub(crate) authority_at: Option<usize>,
     timestamp: Option<i64>,
 }
 
@@ -114,11 +120,12 @@ impl<'b> FactView<'b> {
             return Err(DecodeError::NotCanonical { rule, position });
         }
         let position = reader.position();
+        let authority_at = authority.and_then(|_| position.checked_sub(AuthorityId::LEN));
         let timestamp = reader.optional(Reader::integer)?;
         if timestamp.is_some_and(|timestamp: i64| timestamp.unsigned_abs() > SAFE_INTEGER) {
             return Err(Reader::out_of_bounds(position, "timestamp of the fact"));
         }
-        Ok(Self { predicate, value, authority, timestamp })
+        Ok(Self { predicate, value, authority, authority_at, timestamp })
     }
 
     /// The fact, with its value built.

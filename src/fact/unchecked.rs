@@ -58,7 +58,7 @@ impl EntryError {
 struct Parsed {
     head: Head,
     facts_at: usize,
-    predicates: Vec<Span>,
+    topics: Vec<Span>,
 }
 
 impl UncheckedEntry {
@@ -139,13 +139,7 @@ impl UncheckedEntry {
 }
 
 fn entry(id: EntryId, parsed: Parsed, record: Vec<u8>) -> Entry {
-    Entry {
-        id,
-        head: parsed.head,
-        facts_at: parsed.facts_at,
-        predicates: parsed.predicates,
-        record: record.into(),
-    }
+    Entry { id, head: parsed.head, facts_at: parsed.facts_at, topics: parsed.topics, record: record.into() }
 }
 
 fn parse(journal: &JournalId, record: &[u8]) -> Result<Parsed, EntryError> {
@@ -171,7 +165,7 @@ fn parse(journal: &JournalId, record: &[u8]) -> Result<Parsed, EntryError> {
         EpochTag { number: reader.unsigned()?, tag: reader.array_of_bytes("8 bytes of an epoch's id")? };
     let after = read_after(reader)?;
     reader.array_of("parts of a payload", 2)?;
-    let (timestamp, facts_at, predicates) = match kind {
+    let (timestamp, facts_at, topics) = match kind {
         KIND_PLAIN => {
             let timestamp = reader.bounded("timestamp of the entry", SAFE_INTEGER)?;
             let facts_at = reader.position();
@@ -199,7 +193,7 @@ fn parse(journal: &JournalId, record: &[u8]) -> Result<Parsed, EntryError> {
     if kind != KIND_PLAIN {
         return Err(EntryError::KindNotAdmitted(kind));
     }
-    Ok(Parsed { head: Head { device, after, timestamp }, facts_at, predicates })
+    Ok(Parsed { head: Head { device, after, timestamp }, facts_at, topics })
 }
 
 fn read_after(reader: &mut Reader<'_>) -> Result<Vec<EntryId>, DecodeError> {
@@ -223,13 +217,13 @@ fn read_facts(reader: &mut Reader<'_>, device: &DeviceId) -> Result<Vec<Span>, D
     if len == 0 {
         return Err(Reader::out_of_bounds(position, "facts"));
     }
-    let mut predicates = Vec::with_capacity(len);
+    let mut topics = Vec::with_capacity(len);
     for _ in 0..len {
         let fact = reader.position();
-        let predicate = FactView::read(reader, device)?.predicate;
-        predicates.push(Span::of_predicate(fact, predicate.len()));
+        let view = FactView::read(reader, device)?;
+        topics.push(Span::of_topic(fact, view.predicate.len(), view.authority_at));
     }
-    Ok(predicates)
+    Ok(topics)
 }
 
 #[cfg(test)]

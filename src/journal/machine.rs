@@ -124,6 +124,11 @@ impl JournalMachine {
         &self.journal
     }
 
+    /// See [`Journal::observe`].
+    pub(crate) fn observe(&mut self, wall: WallTime) -> u64 {
+        self.journal.observe(wall)
+    }
+
     /// Whether nothing waits or is under way.
     pub(crate) fn is_idle(&self) -> bool {
         matches!(self.flight, Flight::Idle) && self.appends.is_empty() && self.bundles.is_empty()
@@ -148,8 +153,8 @@ impl JournalMachine {
         };
         let before = self.journal.head();
         let own_from = before.saturating_add(batch.incoming.len() as u64);
-        self.journal.absorb(&batch.incoming, wall);
-        self.journal.absorb(&batch.signed, wall);
+        self.journal.absorb(&batch.incoming);
+        self.journal.absorb(&batch.signed);
         let own = batch.signed.iter().zip(own_from.saturating_add(1)..);
         for ((ticket, _), (entry, number)) in batch.drafts.iter().zip(own) {
             if let Some(append) = self.appends.iter_mut().find(|append| append.ticket == *ticket) {
@@ -188,8 +193,8 @@ impl JournalMachine {
     }
 
     /// Entries that another writer appended, in the order of their numbers.
-    pub(crate) fn followed(&mut self, entries: &[Entry], wall: WallTime) {
-        self.journal.absorb(entries, wall);
+    pub(crate) fn followed(&mut self, entries: &[Entry]) {
+        self.journal.absorb(entries);
         if !entries.is_empty() {
             self.effects.push_back(JournalEffect::Grew { head: self.journal.head() });
         }

@@ -60,11 +60,6 @@ impl NumberSet {
         self.runs.range(..=number).next_back().map(|(_, end)| *end).filter(|end| number <= *end)
     }
 
-    /// The greatest member that is not beyond `number`.
-    pub(crate) fn last_up_to(&self, number: u64) -> Option<u64> {
-        self.runs.range(..=number).next_back().map(|(_, end)| number.min(*end))
-    }
-
     /// All members, ascending.
     pub(crate) fn iter(&self) -> impl Iterator<Item = u64> {
         self.runs.iter().flat_map(|(first, last)| *first..=*last)

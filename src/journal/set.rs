@@ -2,13 +2,18 @@
 //!
 //! Payload is not kept: what anything here decides on is ids, numbers and predicates.
 
+use core::time::Duration;
 use std::collections::BTreeMap;
 
 use crate::fact::entry::Entry;
 use crate::ids::{Cursor, DeviceId, EntryId, JournalId, StoreId};
 use crate::journal::chains::Chains;
+use crate::journal::held::{HeldBack, HeldEntry};
 use crate::journal::index::Index;
-use crate::journal::number_set::NumberSet;
+use crate::journal::position::Position;
+use crate::journal::query::Query;
+use crate::journal::reading::Reading;
+use crate::journal::timeline::Point;
 use crate::limits::{AFTER, AHEAD, SAFE_INTEGER};
 use crate::merkle::map::MerkleMap;
 use crate::merkle::prefix::sort;
@@ -27,10 +32,11 @@ pub(crate) struct Journal {
     map: MerkleMap,
     index: Index,
     chains: Chains,
-    /// Greatest timestamp of the entries that were not ahead when they came.
-    clock: u64,
-    /// Timestamps that were: they count once they are no longer.
-    ahead: NumberSet,
+    /// How far a timestamp may be ahead of the wall clock.
+    ahead: Duration,
+    /// The greatest timestamp that is not held back. It only grows: what was shown stays shown as long as
+    /// the journal is in memory, also when the clock goes back.
+    shown: WallTime,
 }
 
 impl Journal {
@@ -45,14 +51,19 @@ impl Journal {
             map: MerkleMap::new(),
             index: Index::default(),
             chains: Chains::default(),
-            clock: 0,
-            ahead: NumberSet::default(),
+            ahead: AHEAD,
+            shown: WallTime::default(),
         }
+    }
+
+    /// The same, with another bound on how far a timestamp may be ahead of the wall clock.
+    pub(crate) fn with_ahead(self, ahead: Duration) -> Self {
+        Self { ahead, ..self }
     }
 
     /// Takes in entries in the order in which the store numbered them, behind those that are here.
     /// An entry that is here already, which a store should not hold twice, gets its number all the same.
-    pub(crate) fn absorb(&mut self, entries: &[Entry], wall: WallTime) {
+    pub(crate) fn absorb(&mut self, entries: &[Entry]) {
         let mut fresh = Vec::with_capacity(entries.len());
         for entry in entries {
             self.ids.push(entry.id());
@@ -61,13 +72,8 @@ impl Journal {
                 continue;
             }
             self.numbers.insert(entry.id(), number);
-            self.index.insert(number, entry);
+            self.index.insert(number, entry.timestamp(), entry.device(), entry.topics());
             fresh.push(entry.id());
-            if entry.timestamp() > latest(wall) {
-                self.ahead.insert(entry.timestamp());
-            } else {
-                self.clock = self.clock.max(entry.timestamp());
-            }
             self.chains.insert(entry, |id| self.numbers.contains_key(id));
         }
         self.map.insert_all(fresh);
@@ -126,19 +132,75 @@ impl Journal {
         let mut after = self.chains.ends(&self.device);
         after.truncate(AFTER);
         sort(&mut after);
-        let due = self.ahead.last_up_to(latest(wall));
-        (after, next_timestamp(self.clock.max(due.unwrap_or_default()), wall))
+        let last = self.index.last_up_to(self.shown.max(wall.after(self.ahead)).as_micros());
+        (after, next_timestamp(last.unwrap_or_default(), wall))
+    }
+
+    /// Shows what is due by the wall clock; how many entries that were held back.
+    pub(crate) fn observe(&mut self, wall: WallTime) -> u64 {
+        let shown = self.shown.max(wall.after(self.ahead));
+        let before = std::mem::replace(&mut self.shown, shown);
+        if before == shown {
+            return 0;
+        }
+        let held = |shown: WallTime| self.index.count_after(shown.as_micros());
+        held(before).saturating_sub(held(shown))
+    }
+
+    /// How many entries are held back.
+    pub(crate) fn held_back(&self) -> u64 {
+        self.index.count_after(self.shown.as_micros())
+    }
+
+    /// When the next of them is due, by the wall clock.
+    pub(crate) fn next_due(&self) -> Option<WallTime> {
+        let next = self.index.by_time(Point::after(self.shown.as_micros())).next();
+        next.map(|next| self.due(next.timestamp))
+    }
+
+    fn due(&self, timestamp: u64) -> WallTime {
+        WallTime::from_micros(timestamp).before(self.ahead)
+    }
+
+    /// Entries that are held back, the first that is due first, behind the one given if it is one.
+    pub(crate) fn held_entries(&self, after: Option<EntryId>, max: usize) -> Vec<HeldEntry> {
+        let place = after.and_then(|id| self.number_of(&id));
+        let timestamp = place.and_then(|number| self.index.timestamp(number));
+        let behind = timestamp.zip(place).map(|(timestamp, place)| Point { timestamp, place });
+        let first = Point::after(self.shown.as_micros());
+        let mut held = Vec::new();
+        for point in self.index.by_time(behind.map_or(first, |behind| behind.max(first))).take(max) {
+            let number = point.place.saturating_add(1);
+            if let (Some(id), Some(device)) = (self.id_of(number), self.index.device(number)) {
+                let (timestamp, reason) =
+                    (point.timestamp, HeldBack::Ahead { due: self.due(point.timestamp) });
+                held.push(HeldEntry { id, number, device, timestamp, reason });
+            }
+        }
+        held
+    }
+
+    /// Behind all that is shown.
+    pub(crate) fn position(&self) -> Position {
+        Position { number: self.head(), clock: self.shown, ..Position::start(self.store) }
+    }
+
+    /// Reads on from a position, or from the beginning; see [`Index::read`].
+    pub(crate) fn read(&self, query: &Query, after: Option<Position>, facts: usize) -> Reading {
+        let named = query.entry.or(query.fact.map(|fact| fact.entry));
+        let entry = named.and_then(|id| self.number_of(&id));
+        self.index.read(query, entry, after, (self.store, self.shown), facts)
+    }
+
+    /// Whether reading on from a position may give something.
+    pub(crate) fn has_news(&self, after: Position) -> bool {
+        self.index.has_news(after, self.store, self.shown)
     }
 }
 
 /// The hybrid logical clock's next reading: the wall clock, or just behind the last if that is later.
 pub(crate) fn next_timestamp(last: u64, wall: WallTime) -> u64 {
     wall.as_micros().max(last.saturating_add(1)).min(SAFE_INTEGER)
-}
-
-/// The latest timestamp that is not ahead: honest clocks differ by no more.
-pub(crate) fn latest(wall: WallTime) -> u64 {
-    wall.as_micros().saturating_add(u64::try_from(AHEAD.as_micros()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -173,7 +235,7 @@ mod tests {
         for order in orders {
             let mut journal = journal(&key);
             for place in order {
-                journal.absorb(&[all[place].clone()], WallTime::from_micros(10));
+                journal.absorb(&[all[place].clone()]);
             }
             let (after, timestamp) = journal.next_link(WallTime::from_micros(2));
             assert_eq!((after, timestamp), (vec![all[3].id()], 5), "{order:?}");
@@ -191,7 +253,7 @@ mod tests {
         let fork = entry(&other, &[first.id()], 4);
         let mut journal = journal(&own);
         let mut report = |entry: &Entry| {
-            journal.absorb(std::slice::from_ref(entry), wall);
+            journal.absorb(std::slice::from_ref(entry));
             (journal.chains().missing(), journal.chains().forked(), journal.root().count)
         };
         assert_eq!(report(&third), (1, 0, 1), "the second is missing");
@@ -208,7 +270,7 @@ mod tests {
         let key = DeviceKey::from_seed([1; 32]);
         let mut journal = journal(&key);
         let ends: Vec<_> = (1..=10).map(|timestamp| entry(&key, &[], timestamp)).collect();
-        journal.absorb(&ends, WallTime::from_micros(10));
+        journal.absorb(&ends);
         let (after, _) = journal.next_link(WallTime::from_micros(10));
         let mut latest: Vec<_> = ends[2..].iter().map(Entry::id).collect();
         latest.sort();
@@ -221,9 +283,9 @@ mod tests {
         let wall = WallTime::from_micros(1_000_000);
         let edge = 1_000_000 + 300_000_000;
         let mut journal = journal(&key);
-        journal.absorb(&[entry(&key, &[], edge + 1)], wall);
+        journal.absorb(&[entry(&key, &[], edge + 1)]);
         assert_eq!(journal.next_link(wall).1, 1_000_000);
-        journal.absorb(&[entry(&key, &[], edge)], wall);
+        journal.absorb(&[entry(&key, &[], edge)]);
         assert_eq!(journal.next_link(wall).1, edge + 1, "exactly 300,000 ms is not ahead");
         let later = WallTime::from_micros(1_000_001);
         assert_eq!(journal.next_link(later).1, edge + 2, "once it is due it counts");

@@ -106,7 +106,6 @@ mod tests {
     use crate::fact::statement::Fact;
     use crate::ids::StoreId;
     use crate::merkle::map::MerkleMap;
-    use crate::time::WallTime;
 
     fn entries(count: i64) -> Vec<Entry> {
         let (key, journal) = (DeviceKey::from_seed([1; 32]), Genesis::named("view").journal());
@@ -122,13 +121,13 @@ mod tests {
         fn d3_a_view_is_the_opening_and_what_was_found_whatever_comes_meanwhile(
             at in 0usize..12, marks in prop::collection::vec((any::<bool>(), any::<bool>()), 24), steps in 1usize..6,
         ) {
-            let (entries, wall) = (entries(24), WallTime::from_micros(1));
+            let entries = entries(24);
             let (key, id) = (DeviceKey::from_seed([2; 32]), Genesis::named("view").journal());
             let mut journal = Journal::new(id, StoreId::from_bytes([1; 16]), key.device());
-            journal.absorb(&entries[..at], wall);
+            journal.absorb(&entries[..at]);
             let mut view = View::new(&journal);
             for chunk in entries[at..].chunks(steps) {
-                journal.absorb(chunk, wall);
+                journal.absorb(chunk);
                 let numbers: Vec<u64> = (1..=journal.head()).collect();
                 let marked = |number: &u64| marks[*number as usize - 1];
                 numbers.iter().filter(|number| marked(number).0).for_each(|number| view.find(*number));

@@ -1,8 +1,10 @@
 //! What a sync service is told once, when it is made.
 
+use core::time::Duration;
 use std::collections::BTreeSet;
 
 use crate::ids::JournalId;
+use crate::limits::AHEAD;
 
 /// Which journals peers may open here.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -39,11 +41,14 @@ pub struct Config {
     pub journals: usize,
     /// Connections accepted at once at most.
     pub connections: usize,
+    /// How far an entry's timestamp may be ahead of the local clock before it is held back from queries and
+    /// watches until it is due. It is in the set and in the root all the same.
+    pub ahead: Duration,
 }
 
 impl Default for Config {
-    /// Only journals that are open here, under any name, 1,024 journals, 1,024 connections.
+    /// Only journals that are open here, under any name, 1,024 journals, 1,024 connections, 300 s ahead.
     fn default() -> Self {
-        Self { admission: Admission::Opened, names: None, journals: 1_024, connections: 1_024 }
+        Self { admission: Admission::Opened, names: None, journals: 1_024, connections: 1_024, ahead: AHEAD }
     }
 }

@@ -42,6 +42,13 @@ pub enum Event {
         /// Number of its last entry in this store.
         head: u64,
     },
+    /// Entries that were held back, since they were ahead of the local clock, are shown from now on.
+    Due {
+        /// The journal.
+        journal: JournalId,
+        /// How many entries.
+        entries: u64,
+    },
     /// The listener was too slow: so many events before the next one are gone.
     Lagged {
         /// How many.

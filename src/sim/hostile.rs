@@ -288,7 +288,7 @@ fn d8_wanting_more_than_a_round_may_hold_ends_the_connection() {
     let world = Simulation::new(1);
     world.clone().run(async move {
         let scene = Scene::new(&world).await;
-        let facts = scene.honest.page(crate::Filter::All, 0, 10_000).await.unwrap().facts;
+        let facts = scene.honest.page(crate::Query::all(), None, 10_000).await.unwrap().facts;
         let ids: Vec<_> = facts.iter().map(|fact| fact.id.entry).collect();
         let mut liar = scene.opened().await;
         for _ in 0..=2 * IDS_PER_ROUND / ids.len() {

@@ -9,8 +9,7 @@ use crate::fact::candidate::{Candidate, Outline};
 use crate::fact::entry::{Entry, EpochTag, entry_id};
 use crate::fact::statement::Fact;
 use crate::ids::{AuthorityId, DeviceId, EntryId, FactId, JournalId};
-use crate::journal::set::latest;
-use crate::limits::{PROOF_IDS, RECORD_BYTES};
+use crate::limits::{AHEAD, PROOF_IDS, RECORD_BYTES};
 use crate::merkle::map::MerkleMap;
 use crate::merkle::proof::Proof;
 use crate::time::WallTime;
@@ -315,7 +314,7 @@ impl MerkleVerifier {
 
     /// The mark of time and the authorities; whether the entry is ahead.
     fn last(&self, around: &Circumstances<'_>, entry: Entry) -> Result<(Entry, bool), Rejection> {
-        let ahead = entry.timestamp() > latest(around.wall);
+        let ahead = entry.timestamp() > around.wall.after(AHEAD).as_micros();
         if ahead && self.policy.refuses_ahead() {
             let micros = entry.timestamp().saturating_sub(around.wall.as_micros());
             return Err(Rejection::Ahead { micros });

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::poll;
 use isoroot::platform::web::IndexedDbStore;
 use isoroot::platform::{AppendOutcome, Durability, Store, StoredRecord, conformance};
-use isoroot::{EntryId, Filter, Genesis, JournalId};
+use isoroot::{EntryId, Genesis, JournalId, Query};
 use js_sys::Reflect;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -182,7 +182,7 @@ async fn f124_nodes_on_indexed_db_sync_and_keep_what_they_have() {
     let a = node(&network, open(&names[0]).await).await;
     assert_eq!((a.root().await.unwrap(), a.device()), (root, device));
     assert_eq!(a.service().journals().await.unwrap(), [Genesis::named("web").journal()]);
-    assert_eq!(futures::StreamExt::count(a.facts(Filter::All)).await, 803);
+    assert_eq!(futures::StreamExt::count(a.facts(Query::all())).await, 803);
     drop(a);
     for _ in 0..20 {
         turn().await;

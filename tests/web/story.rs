@@ -9,7 +9,7 @@ use futures::future::{AbortHandle, abortable};
 use isoroot::platform::memory::{MemoryStore, PipeListener, PipeNetwork};
 use isoroot::platform::web::{WebPlatform, WebSpawner};
 use isoroot::platform::{Spawner, Store};
-use isoroot::{Event, Fact, Filter, Genesis, StoreId, SyncNode};
+use isoroot::{Event, Fact, Genesis, Query, StoreId, SyncNode};
 
 /// A stopped node that dials the names of `network`.
 #[expect(clippy::arc_with_non_send_sync, reason = "natively it is both; here there is one thread")]
@@ -44,9 +44,9 @@ pub async fn story<S: Store, T: Store>(a: S, b: T) -> (SyncNode, SyncNode) {
     assert_eq!(a.root().await.unwrap(), report.root);
     assert_eq!(b.root().await.unwrap(), report.root);
 
-    let mut watch = a.watch(Filter::Prefix("live/".into()), 0);
+    let mut watch = a.watch(Query::all().prefix("live/"), None);
     b.append([Fact::new("live/b", "now")]).await.unwrap();
-    assert_eq!(watch.next().await.unwrap().unwrap().fact, Fact::new("live/b", "now"));
+    assert_eq!(watch.next().await.unwrap().unwrap().fact().unwrap().fact, Fact::new("live/b", "now"));
     drop(watch);
 
     a.stop().await.unwrap();
@@ -56,7 +56,7 @@ pub async fn story<S: Store, T: Store>(a: S, b: T) -> (SyncNode, SyncNode) {
     a.start().await.unwrap();
     assert!(a.sync().await.unwrap().remove(0).result.is_ok());
     assert_eq!(a.root().await.unwrap(), b.root().await.unwrap());
-    assert_eq!(a.facts(Filter::All).count().await, 300 + 500 + 3);
+    assert_eq!(a.facts(Query::all()).count().await, 300 + 500 + 3);
     assert!(std::iter::from_fn(|| events.try_recv().ok()).any(|event| matches!(event, Event::Synced { .. })));
     assert!(a.stop().await.unwrap().aborted.is_empty());
     assert!(b.stop().await.unwrap().aborted.is_empty());

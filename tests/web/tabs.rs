@@ -8,7 +8,7 @@ use futures::{StreamExt, poll};
 use isoroot::platform::memory::PipeNetwork;
 use isoroot::platform::web::{IndexedDbStore, WebClock, WebTimer, hold};
 use isoroot::platform::{AppendOutcome, Clock, Durability, Store, Timer};
-use isoroot::{Fact, Filter};
+use isoroot::{Fact, Query};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::stores::{JOURNAL, all, append, fresh, open, record, records};
@@ -84,7 +84,7 @@ async fn c13_nodes_on_one_database_are_one_device_and_follow_each_other() {
     let one = node(&network, open(&name).await).await;
     let two = node(&network, open(&name).await).await;
     assert_eq!(one.device(), two.device());
-    let mut watch = two.watch(Filter::All, 0);
+    let mut watch = two.watch(Query::all(), None);
     let writing = async |node: &isoroot::SyncNode, from: i64| {
         for n in from..from + 20 {
             node.append([Fact::new("n", n)]).await.unwrap();
@@ -93,7 +93,7 @@ async fn c13_nodes_on_one_database_are_one_device_and_follow_each_other() {
     join(writing(&one, 0), writing(&two, 100)).await;
     let mut seen = Vec::new();
     while seen.len() < 40 {
-        seen.push(watch.next().await.unwrap().unwrap().fact.value);
+        seen.push(watch.next().await.unwrap().unwrap().fact().unwrap().fact.value);
     }
     for n in (0..20).chain(100..120) {
         assert_eq!(seen.iter().filter(|value| **value == n.into()).count(), 1, "{n}");

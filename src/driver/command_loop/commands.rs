@@ -3,11 +3,12 @@
 use crate::driver::command::{Command, JournalStatus, Reply, StopReport};
 use crate::driver::command_loop::{CommandLoop, Outside, Stopping, Subscriber, Waiting, Watcher, send};
 use crate::driver::error::NodeError;
-use crate::driver::facts::{load_entry, load_page, page_numbers};
+use crate::driver::facts::{load_entry, load_page};
 use crate::driver::proofs::{Proved, load_evidence};
 use crate::fact::entry::{DraftError, Entry};
 use crate::ids::{EntryId, JournalId};
 use crate::journal::evidence::Evidence;
+use crate::journal::set::Journal;
 use crate::limits::{DRAIN, PAGE_MAX, PEERS};
 use crate::platform::send::MaybeSend;
 use crate::platform::traits::Platform;
@@ -40,7 +41,10 @@ impl<P: Platform> CommandLoop<P> {
                 let ticket = self.ticket(Waiting::Import(reply));
                 self.machine.handle(Input::Import { ticket, journal, entries }, now);
             }
-            Command::Status { journal, reply } => reply.answer(self.status(journal)),
+            Command::Status { journal, reply } => {
+                let status = self.machine.observe(journal, now).map(status);
+                reply.answer(status.ok_or(NodeError::NoJournal(journal)));
+            }
             Command::Get { journal, entry, reply } => self.get(journal, entry, reply),
             Command::Contains { journal, entries, reply } => {
                 let open = self.machine.journal(journal).ok_or(NodeError::NoJournal(journal));
@@ -54,20 +58,28 @@ impl<P: Platform> CommandLoop<P> {
             Command::ProveAll { journal, entries, reply } => {
                 reply.answer(self.prove_all(journal, &entries));
             }
-            Command::Page { journal, filter, after, limit, reply } => {
-                let Some(open) = self.machine.journal(journal) else {
+            Command::Page { journal, query, after, limit, reply } => {
+                let Some(open) = self.machine.observe(journal, now) else {
                     return reply.answer(Err(NodeError::NoJournal(journal)));
                 };
                 if !(1..=PAGE_MAX).contains(&limit) {
                     return reply.answer(Err(NodeError::Page));
                 }
-                let numbers = page_numbers(open, &filter, after, limit);
-                let page = load_page(self.platform.store().clone(), journal, numbers, filter);
-                self.reply_with("page", reply, page);
+                let (reading, head) = (open.read(&query, after, limit), open.head());
+                let store = self.platform.store().clone();
+                self.reply_with("page", reply, load_page(store, journal, *query, reading, (head, limit)));
             }
-            Command::Grown { journal, after, reply } => {
+            Command::News { journal, after, reply } => {
                 self.watchers.push(Watcher { journal, after, reply });
                 self.wake_watchers(journal);
+            }
+            Command::HeldBack { journal, after, limit, reply } => {
+                let held = match self.machine.observe(journal, now) {
+                    None => Err(NodeError::NoJournal(journal)),
+                    Some(_) if !(1..=PAGE_MAX).contains(&limit) => Err(NodeError::Page),
+                    Some(open) => Ok(open.held_entries(after, limit)),
+                };
+                reply.answer(held);
             }
             Command::AddPeer { address, device, reply } => {
                 let peers = self.machine.peers();
@@ -122,19 +134,6 @@ impl<P: Platform> CommandLoop<P> {
         self.next_ticket = self.next_ticket.saturating_add(1);
         self.waiting.insert(self.next_ticket, waiting);
         self.next_ticket
-    }
-
-    pub(super) fn status(&self, journal: JournalId) -> Result<JournalStatus, NodeError> {
-        let open = self.machine.journal(journal).ok_or(NodeError::NoJournal(journal))?;
-        Ok(JournalStatus {
-            root: open.root(),
-            facts: open.index().facts(),
-            predicates: open.index().predicates() as u64,
-            devices: open.chains().devices() as u64,
-            missing: open.chains().missing(),
-            forked: open.chains().forked(),
-            cursor: open.cursor(),
-        })
     }
 
     pub(super) fn get(&mut self, journal: JournalId, entry: EntryId, reply: Reply<Option<Entry>>) {
@@ -211,5 +210,20 @@ impl<P: Platform> CommandLoop<P> {
                 self.work.spawn(self.platform.spawner(), "stop", drain, None);
             }
         }
+    }
+}
+
+fn status(open: &Journal) -> JournalStatus {
+    JournalStatus {
+        root: open.root(),
+        facts: open.index().facts(),
+        predicates: open.index().predicates(),
+        authorities: open.index().authorities(),
+        devices: open.chains().devices() as u64,
+        held_back: open.held_back(),
+        missing: open.chains().missing(),
+        forked: open.chains().forked(),
+        cursor: open.cursor(),
+        position: open.position(),
     }
 }

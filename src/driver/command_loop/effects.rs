@@ -221,7 +221,7 @@ impl<P: Platform> CommandLoop<P> {
 
     pub(super) fn publish(&mut self, event: Event) {
         trace(&event);
-        if let Event::Grew { journal, .. } = &event {
+        if let Event::Grew { journal, .. } | Event::Due { journal, .. } = &event {
             self.wake_watchers(*journal);
         }
         self.subscribers.retain_mut(|subscriber| {
@@ -270,6 +270,9 @@ fn trace(event: &Event) {
             root = %report.root, "synced"
         ),
         Event::Grew { journal, head } => tracing::debug!(name: "journal.grew", %journal, head, "grew"),
+        Event::Due { journal, entries } => {
+            tracing::debug!(name: "journal.due", %journal, entries, "entries that were held back are due");
+        }
         Event::Lagged { .. } => {}
     }
 }

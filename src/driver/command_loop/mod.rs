@@ -17,6 +17,7 @@ use crate::driver::connection::Outgoing;
 use crate::driver::error::NodeError;
 use crate::driver::task_group::TaskGroup;
 use crate::ids::{EntryId, JournalId};
+use crate::journal::position::Position;
 use crate::limits::DRAIN;
 use crate::platform::traits::{Clock, Connection, Platform, Timer};
 use crate::service::event::Event;
@@ -68,10 +69,10 @@ struct Subscriber {
     missed: u64,
 }
 
-/// Someone who waits for a journal to grow beyond a number.
+/// Someone who waits for something to read in a journal behind a position.
 struct Watcher {
     journal: JournalId,
-    after: u64,
+    after: Position,
     reply: Reply<()>,
 }
 
@@ -255,13 +256,13 @@ impl<P: Platform> CommandLoop<P> {
     }
 
     fn wake_watchers(&mut self, journal: JournalId) {
-        let head = self.machine.journal(journal).map(crate::journal::set::Journal::head);
+        let open = self.machine.journal(journal);
         let due = |watcher: &mut Watcher| {
-            watcher.journal == journal && head.is_none_or(|head| head > watcher.after)
+            watcher.journal == journal && open.is_none_or(|open| open.has_news(watcher.after))
         };
         for watcher in self.watchers.extract_if(.., due).collect::<Vec<_>>() {
-            let grown = head.map(drop).ok_or(NodeError::NoJournal(journal));
-            watcher.reply.answer(grown);
+            let news = open.map(drop).ok_or(NodeError::NoJournal(journal));
+            watcher.reply.answer(news);
         }
         // Watchers that gave up are dropped with the next change.
         self.watchers.retain(|watcher| watcher.reply.waits());

@@ -6,6 +6,7 @@ use crate::error::StoreError;
 use crate::ids::JournalId;
 use crate::journal::machine::{BundleId, JournalEffect, JournalMachine, Ticket};
 use crate::journal::set::Journal;
+use crate::limits::DUE_CHECK;
 use crate::service::event::Event;
 use crate::service::machine::{Link, Machine};
 use crate::service::routing::{ConnectionId, Effect, Loaded};
@@ -75,11 +76,15 @@ impl Machine {
             for (device, cursor) in cursors {
                 self.keep_cursor(journal, device, cursor);
             }
-            let machine = Box::new(JournalMachine::new(*journal_state, self.key.clone()));
+            let mut state = journal_state.with_ahead(self.config.ahead);
+            // What is due was so before: nobody has seen it held back.
+            state.observe(now.wall);
+            let machine = Box::new(JournalMachine::new(state, self.key.clone()));
             let pinned = !tickets.is_empty();
             self.slots.0.insert(journal, Slot::Loaded { machine, pinned });
             pinned
         });
+        self.observe(journal, now);
         for ticket in tickets {
             let opened = opened.clone().map(drop);
             self.effects.push_back(Effect::Opened { ticket, opened });
@@ -171,6 +176,7 @@ impl Machine {
         });
         if let Some(journal) = unneeded {
             self.slots.0.remove(&journal);
+            self.held.remove(&journal);
             self.effects.push_back(Effect::Unload { journal });
         }
         unneeded.is_some()
@@ -222,6 +228,27 @@ impl Machine {
                 }
             }
         }
+        self.observe(journal, now);
+    }
+
+    /// Shows what a journal has held back and is due now; the journal, if it is in memory.
+    pub(crate) fn observe(&mut self, journal: JournalId, now: Now) -> Option<&Journal> {
+        let machine = self.slots.machine(journal)?;
+        let entries = machine.observe(now.wall);
+        if entries > 0 {
+            self.effects.push_back(Effect::Event(Event::Due { journal, entries }));
+        }
+        match machine.journal().next_due() {
+            Some(due) => {
+                // A clock that jumps meanwhile is seen at the next look.
+                let wait = due.since(now.wall).min(DUE_CHECK);
+                self.held.insert(journal, now.monotonic.after(wait));
+            }
+            None => {
+                self.held.remove(&journal);
+            }
+        }
+        self.slots.journal(journal)
     }
 
     /// Tells connections which of their bundles are durable; then lets their channels go on, once it is

@@ -73,6 +73,8 @@ pub(crate) struct Machine {
     waiting: Vec<Waiting>,
     reopenings: Reopenings,
     cursors: LiteMap<(JournalId, DeviceId), Cursor>,
+    /// When to look again whether an entry that a journal holds back is due.
+    held: LiteMap<JournalId, Instant>,
     effects: VecDeque<Effect>,
 }
 
@@ -91,6 +93,7 @@ impl Machine {
             waiting: Vec::new(),
             reopenings: Reopenings::default(),
             cursors: LiteMap::new(),
+            held: LiteMap::new(),
             effects: VecDeque::new(),
         }
     }
@@ -189,7 +192,7 @@ impl Machine {
                 self.with_journal(journal, now, |machine| machine.commit_failed(&error, wall));
             }
             Input::Followed { journal, entries, all } => self.with_journal(journal, now, |machine| {
-                machine.followed(&entries, wall);
+                machine.followed(&entries);
                 if all {
                     machine.up_to_date(wall);
                 }
@@ -341,6 +344,10 @@ impl Machine {
             }
         }
         self.dial_due(now);
+        let due = self.held.iter().filter(|(_, at)| **at <= now.monotonic).map(|(journal, _)| *journal);
+        for journal in due.collect::<Vec<_>>() {
+            self.observe(journal, now);
+        }
     }
 
     /// When the machine wants a [`Input::Timeout`].
@@ -348,7 +355,8 @@ impl Machine {
         let machines = self.links.values().filter_map(|link| link.machine.as_ref());
         let peers = [self.peers.deadline(), self.reopenings.deadline()];
         let peers = peers.into_iter().flatten().filter(|_| self.running);
-        machines.filter_map(|machine| machine.poll_timeout()).chain(peers).min()
+        let held = self.held.values().copied();
+        machines.filter_map(|machine| machine.poll_timeout()).chain(peers).chain(held).min()
     }
 
     /// What is to be done next.
