@@ -120,6 +120,7 @@ impl From<NodeError> for Failure {
             | NodeError::Prove(_)
             | NodeError::Page => Exit::Usage,
             NodeError::File(error) => return error.into(),
+            NodeError::Verify(_) | NodeError::Push(_) => Exit::No,
             NodeError::Store(_)
             | NodeError::NoJournal(_)
             | NodeError::Closed
