@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::driver::error::NodeError;
 use crate::error::{Code, Fault, StoreError, TransportError};
 use crate::hub::HubError;
+use crate::journal::evidence::EvidenceError;
 use crate::session::failure::PeerError;
 
 /// The exit codes, as the help lists them.
@@ -129,6 +130,14 @@ impl From<NodeError> for Failure {
     }
 }
 
+impl From<EvidenceError> for Failure {
+    fn from(error: EvidenceError) -> Self {
+        let malformed = error.code() == Code::new("PROOF_MALFORMED");
+        let exit = if malformed { Exit::Usage } else { Exit::No };
+        Self { exit, code: error.code(), message: Some(error.to_string()) }
+    }
+}
+
 impl From<HubError> for Failure {
     fn from(error: HubError) -> Self {
         let exit = match error.fault() {
@@ -143,6 +152,7 @@ impl From<HubError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::merkle::proof::ProofError;
 
     fn exit(error: impl Into<Failure>) -> Exit {
         error.into().exit
@@ -164,6 +174,9 @@ mod tests {
         assert_eq!(exit(StoreError::Full("x".into())), Exit::Store);
         assert_eq!(exit(PeerError::Store(StoreError::Full("x".into()))), Exit::Store);
         assert_eq!(exit(HubError::NotLoopback { address: [0, 0, 0, 0].into() }), Exit::Usage);
+        assert_eq!(exit(EvidenceError::TooLarge { bytes: 1 }), Exit::Usage);
+        assert_eq!(exit(EvidenceError::Proof(ProofError::Padding)), Exit::Usage);
+        assert_eq!(exit(EvidenceError::Proof(ProofError::Absent)), Exit::No);
         assert_eq!(exit(NodeError::Closed), Exit::Store);
     }
 }
