@@ -29,6 +29,8 @@ pub const PROOF_IDS: usize = 10_000;
 /// another half beside it.
 pub const PROOF_TAGS: usize = 2 * 256 * PROOF_IDS + 1;
 
+/// Bytes of one proof at most: for each fork a bit and an end of at most 4 bits and 32 bytes.
+pub const PROOF_BYTES: usize = PROOF_TAGS * 33 / 2 + 64;
 /// Bytes of evidence about one entry: a record, a proof, and what names them.
 pub const EVIDENCE_BYTES: usize = RECORD_BYTES + 16_384;
 

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use forge::SIGNATURE_BYTES;
 use isoroot::{
-    DeviceKey, Draft, Entry, Fact, FileHeader, FileWriter, Genesis, MerkleMap, UncheckedEntry, limits,
+    DeviceKey, Draft, Entry, EntryId, Fact, FileHeader, FileWriter, Genesis, MerkleMap, UncheckedEntry,
+    limits,
 };
 use sha2::{Digest, Sha256};
 
@@ -87,6 +88,37 @@ fn the_worked_example_of_the_format_is_what_the_code_does() {
         [("163 bytes", message.len()), ("82 + 64", body.len()), ("39 bytes", genesis.to_bytes().len())];
     for (text, bytes) in lengths {
         assert!(document("FORMAT.md").contains(text) && text.starts_with(&bytes.to_string()), "{text}");
+    }
+}
+
+/// The blocks that are fenced as this language.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let fenced = text.split("\n```").skip(1).step_by(2);
+    fenced
+        .filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n'))
+        .map(|block| format!("{block}\n"))
+        .collect()
+}
+
+#[test]
+fn c5_the_example_of_a_proof_can_be_followed_with_sha256sum() {
+    let text = document("PROOFS.md");
+    let [script, printed] = ["sh", "text"].map(|language| blocks(&text, language).concat());
+    let ran = std::process::Command::new("bash").args(["-euo", "pipefail", "-c", &script]).output().unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    assert_eq!(String::from_utf8(ran.stdout).unwrap(), printed);
+
+    let id = |first: u8| EntryId::from_bytes(std::array::from_fn(|at| if at == 0 { first } else { 0 }));
+    let map = MerkleMap::from_ids([0x10, 0x90, 0xd0].map(id).to_vec());
+    let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let [c, d] = [0xd0, 0x20].map(|first| hex(map.prove(&[id(first)]).unwrap().to_bytes()));
+    assert_eq!(printed, format!("root {}\nc    {c}\nc is in\nd    {d}\nd is not in\n", map.root()));
+    assert_eq!(map.prove(&[id(0xd0)]).unwrap().verify_inclusion(&map.root().hash, &id(0xd0)), Ok(()));
+    for bound in [limits::PROOF_IDS, limits::PROOF_TAGS, limits::EVIDENCE_BYTES] {
+        let digits = bound.to_string();
+        let groups: Vec<_> =
+            digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).unwrap()).collect();
+        assert!(text.contains(&groups.join(",")), "{bound}");
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use isoroot::platform::memory::MemoryStore;
 use isoroot::platform::{BoxFuture, Connection, FrameReceiver, FrameSender, Transport, TransportError};
 use isoroot::sim::{SimNetwork, SimPlatform, Simulation};
-use isoroot::{Event, Fact, Genesis, NodeError, StoreId, SyncNode};
+use isoroot::{EntryId, Event, Fact, Genesis, NodeError, ProveError, Root, StoreId, SyncNode, Verdict};
 
 fn genesis() -> Genesis {
     Genesis::named("lifecycle")
@@ -224,5 +224,38 @@ fn c2_facts_put_together_for_another_device_are_not_signed() {
         assert_eq!(error.code().as_str(), "INVALID_FACTS");
         assert_eq!(a.root().await.unwrap().count, 0);
         assert!(b.append_all(vec![draft]).await.is_ok());
+    });
+}
+
+#[test]
+fn c5_a_node_proves_what_it_has_and_has_not_as_of_one_moment() {
+    let world = Simulation::new(5);
+    let network = SimNetwork::new(&world, Duration::ZERO, Duration::ZERO);
+    world.clone().run(async move {
+        let a = node(&world, network.transport()).await;
+        let absent = EntryId::from_bytes([7; 32]);
+        assert_eq!(a.prove(absent).await.unwrap().verify(&Root::EMPTY.hash), Ok(Verdict::NotIn(absent)));
+        let mut ids = Vec::new();
+        for number in 0..20 {
+            // Asked for before and after the append that is under way: each has a root of its own.
+            let (appended, _) = futures::join!(a.append([Fact::new("p", number)]), async {
+                for id in &ids {
+                    let (evidence, before) = (a.prove(*id).await.unwrap(), a.root().await.unwrap());
+                    let root = evidence.claimed_root().unwrap();
+                    assert!(
+                        matches!(evidence.verify(&root.hash), Ok(Verdict::In(entry)) if entry.id() == *id)
+                    );
+                    assert!(root == before || root.count < before.count);
+                }
+            });
+            ids.push(appended.unwrap().id);
+        }
+        ids.push(absent);
+        ids.sort();
+        let proved = a.prove_all(&ids).await.unwrap();
+        assert_eq!(proved.root, a.root().await.unwrap());
+        let answers = proved.proof.verify(&proved.root.hash, &ids).unwrap();
+        assert!(ids.iter().zip(answers).all(|(id, answer)| answer == (*id != absent)));
+        assert_eq!(a.prove_all(&[]).await, Err(NodeError::Prove(ProveError::NoIds)));
     });
 }

@@ -41,4 +41,5 @@ export {
   type Status,
   type SyncNodeListener,
 } from "./node.js";
+export { verify, verifyProof, type Proved, type Verified } from "./proofs.js";
 export type { WaitOptions } from "./wait.js";

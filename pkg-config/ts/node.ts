@@ -7,6 +7,7 @@ import { type Entry, type Fact, FactIterator, type FactRecord, type FactsOptions
 import { type Identity, seedOf } from "./identity.js";
 import type { DeviceId, EntryId, JournalId, Root, StoreId } from "./ids.js";
 import { type Instance, load } from "./load.js";
+import type { Proved } from "./proofs.js";
 import type { RawEvent, RawGiven, RawNode, RawSync } from "./raw.js";
 import { type Question, SILENCE, Tabs } from "./tabs.js";
 import { aborted, type Call, TIMEOUT, type WaitOptions, within } from "./wait.js";
@@ -316,6 +317,19 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
   /** The entry with this id, if it is here. */
   get(entry: EntryId, options: WaitOptions = {}): Promise<Entry | null> {
     return this.#call("reading", options, (raw) => raw.get(String(entry)));
+  }
+
+  /**
+   * Evidence that the entry with this id is in the journal, with the entry, or that it is not: bytes for anyone
+   * who has the root of this moment and calls `verify`. A fact is proved by its whole entry.
+   */
+  prove(entry: EntryId, options: WaitOptions = {}): Promise<Uint8Array> {
+    return this.#call("proving", options, (raw) => raw.prove(String(entry)));
+  }
+
+  /** One proof about 1 to 10,000 entries, each in the journal or not, for `verifyProof`. */
+  proveAll(entries: readonly EntryId[], options: WaitOptions = {}): Promise<Proved> {
+    return this.#call("proving", options, (raw) => raw.proveAll(entries.map(String)));
   }
 
   /** The Merkle root: two nodes are in sync exactly when theirs are equal. */

@@ -5,6 +5,7 @@ import type { PlainError } from "./errors.js";
 import type { SyncReport } from "./events.js";
 import type { Entry, Fact, Page } from "./facts.js";
 import type { EntryId, Root, StoreId } from "./ids.js";
+import type { Proved, Verified } from "./proofs.js";
 import type { Call } from "./wait.js";
 
 export interface RawAppended {
@@ -58,6 +59,8 @@ export interface RawNode {
   appendAll(entries: readonly (readonly Fact[])[], call: Call): Promise<RawAppended[]>;
   page(predicate: string | undefined, prefix: string | undefined, after: number, limit: number): Promise<Page>;
   get(entry: string): Promise<Entry | null>;
+  prove(entry: string): Promise<Uint8Array>;
+  proveAll(entries: string[]): Promise<Proved>;
   status(): Promise<RawStatus>;
   sync(peers: readonly string[] | undefined): Promise<RawSync[]>;
   events(): Promise<RawEvent[]>;
@@ -81,6 +84,8 @@ export interface Exports {
     open(given: RawGiven, journal: string): Promise<RawNode>;
   };
   onCrash(handler: (message: string) => void): void;
+  verifyEvidence(evidence: Uint8Array, root: string): Verified;
+  verifyProof(proof: Uint8Array, root: string, entries: string[]): boolean[];
   parseLink(link: string): { journal: string; hub: string | null };
   formatLink(journal: string, hub: string | undefined): string;
   /** Only in test builds. */

@@ -11,6 +11,7 @@ use crate::error::{Code, Fault, StoreError};
 use crate::fact::genesis::GenesisError;
 use crate::fact::link::LinkError;
 use crate::ids::ParseIdError;
+use crate::journal::evidence::EvidenceError;
 use crate::session::failure::PeerError;
 
 /// Why a call from JavaScript failed.
@@ -38,6 +39,9 @@ pub(super) enum CallError {
     /// Bytes that should be a genesis are none.
     #[error(transparent)]
     Genesis(#[from] GenesisError),
+    /// A proof does not hold.
+    #[error(transparent)]
+    Proof(#[from] EvidenceError),
     /// Another tab, or another node of this one, dials the peers of this journal and store.
     #[error("another tab that shares the store dials its peers")]
     OtherTab,
@@ -60,6 +64,7 @@ impl CallError {
             Self::Id(_) => Code::new("INVALID_ID"),
             Self::Link(_) => Code::new("INVALID_LINK"),
             Self::Genesis(_) => Code::new("INVALID_GENESIS"),
+            Self::Proof(error) => error.code(),
             Self::OtherTab => Code::new("OTHER_TAB"),
         }
     }
@@ -67,6 +72,7 @@ impl CallError {
     fn fault(&self) -> Fault {
         match self {
             Self::Node(error) => error.fault(),
+            Self::Proof(error) => error.fault(),
             Self::Fact { .. } | Self::Id(_) | Self::Link(_) | Self::Genesis(_) | Self::OtherTab => {
                 Fault::Caller
             }

@@ -15,6 +15,7 @@ mod link;
 mod mailbox;
 mod node;
 mod object;
+mod proofs;
 mod syncing;
 
 pub use crash::on_crash;
@@ -24,3 +25,4 @@ pub use crash::panic_on_purpose;
 pub use custom::{check_store, check_transport};
 pub use link::{format_link, parse_link};
 pub use node::Node;
+pub use proofs::{verify_evidence, verify_proof};

@@ -373,7 +373,7 @@ impl Node {
     }
 
     /// Asks the command loop about the journal.
-    fn ask<T: 'static>(
+    pub(super) fn ask<T: 'static>(
         &self,
         command: impl FnOnce(JournalId, Reply<T>) -> Command,
         convert: impl FnOnce(T) -> Result<JsValue, CallError> + 'static,

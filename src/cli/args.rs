@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::cli::help;
+use crate::crypto::hash::Hash;
 use crate::fact::link::{Link, LinkError};
-use crate::ids::JournalId;
+use crate::ids::{EntryId, JournalId, ParseIdError};
 use crate::limits::FACTS_PER_ENTRY;
 
 /// Journals of small facts, equal on every device, proved by one Merkle root.
@@ -47,6 +48,8 @@ pub(super) enum Command {
     Append(AppendArgs),
     Log(LogArgs),
     Root(RootArgs),
+    Prove(ProveArgs),
+    Verify(VerifyArgs),
     Sync(SyncArgs),
     Journals(JournalsArgs),
     Hub(HubArgs),
@@ -182,6 +185,52 @@ pub(super) struct RootArgs {
     pub(super) journal: JournalArgs,
 }
 
+/// Write evidence that an entry is in the journal, or that it is not
+///
+/// `isoroot verify` checks it, and so does whoever has the root and neither store nor journal.
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::PROVE)]
+pub(super) struct ProveArgs {
+    /// The entry's id; or a fact's, which is the entry's, a colon and the fact's place: it is proved by its
+    /// whole entry
+    #[arg(value_name = "ID", value_parser = named)]
+    pub(super) id: Named,
+
+    #[command(flatten)]
+    pub(super) journal: JournalArgs,
+
+    /// Write to this file instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+/// Check evidence against a root that you trust, without a store
+///
+/// Prints "in" and the facts of the entry, whose signature was checked, or "not in".
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::VERIFY)]
+pub(super) struct VerifyArgs {
+    /// The file; - is standard input
+    #[arg(value_name = "FILE", default_value = "-")]
+    pub(super) file: PathBuf,
+
+    /// The root, 64 hex digits, as `isoroot root` prints it
+    #[arg(long, value_name = "HEX", value_parser = root)]
+    pub(super) root: Hash,
+
+    /// Refuse evidence that names another journal. To "not in" that adds nothing: the root alone says of
+    /// which journal that is
+    #[arg(long, value_name = "ID", value_parser = journal)]
+    pub(super) journal: Option<JournalId>,
+}
+
+/// An entry, or one of its facts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) entry: EntryId,
+    pub(super) index: Option<u16>,
+}
+
 /// Make a journal equal with that of a hub
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::SYNC)]
@@ -261,9 +310,30 @@ pub(super) struct HubArgs {
 fn journal(text: &str) -> Result<JournalId, String> {
     match text.parse::<Link>() {
         Ok(link) => Ok(link.journal),
-        Err(LinkError::Scheme) => text.parse().map_err(|error: crate::ids::ParseIdError| error.to_string()),
+        Err(LinkError::Scheme) => text.parse().map_err(|error: ParseIdError| error.to_string()),
         Err(error @ (LinkError::Journal(_) | LinkError::Hub)) => Err(error.to_string()),
     }
+}
+
+/// The id of an entry or of a fact.
+fn named(text: &str) -> Result<Named, String> {
+    let (entry, index) = match text.split_once(':') {
+        Some((entry, index)) => {
+            let plain = index.bytes().all(|byte| byte.is_ascii_digit());
+            let index = index.parse().ok().filter(|_| plain);
+            (entry, Some(index.ok_or("a fact's id ends in a colon and its place in the entry, from 0")?))
+        }
+        None => (text, None),
+    };
+    let entry = entry.parse().map_err(|error: ParseIdError| error.to_string())?;
+    Ok(Named { entry, index })
+}
+
+/// The hash of a root.
+fn root(text: &str) -> Result<Hash, String> {
+    // Its hex form is that of every hash.
+    let id = text.parse::<EntryId>().map_err(|error| error.to_string().replace("an id", "a root"))?;
+    Ok(*id.as_bytes())
 }
 
 /// An address to listen on: numbers, or `localhost`.

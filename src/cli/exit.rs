@@ -7,6 +7,7 @@ use crate::driver::error::NodeError;
 use crate::driver::files::ImportError;
 use crate::error::{Code, Fault, StoreError, TransportError};
 use crate::hub::HubError;
+use crate::journal::evidence::EvidenceError;
 use crate::journal::file::error::FileError;
 use crate::session::failure::PeerError;
 
@@ -156,6 +157,14 @@ impl From<FileError> for Failure {
     }
 }
 
+impl From<EvidenceError> for Failure {
+    fn from(error: EvidenceError) -> Self {
+        let malformed = error.code() == Code::new("PROOF_MALFORMED");
+        let exit = if malformed { Exit::Usage } else { Exit::No };
+        Self { exit, code: error.code(), message: Some(error.to_string()) }
+    }
+}
+
 impl From<ImportError> for Failure {
     fn from(error: ImportError) -> Self {
         let message = Some(error.to_string());
@@ -177,6 +186,7 @@ impl From<HubError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::merkle::proof::ProofError;
 
     fn exit(error: impl Into<Failure>) -> Exit {
         error.into().exit
@@ -198,6 +208,9 @@ mod tests {
         assert_eq!(exit(StoreError::Full("x".into())), Exit::Store);
         assert_eq!(exit(PeerError::Store(StoreError::Full("x".into()))), Exit::Store);
         assert_eq!(exit(HubError::NotLoopback { address: [0, 0, 0, 0].into() }), Exit::Usage);
+        assert_eq!(exit(EvidenceError::TooLarge { bytes: 1 }), Exit::Usage);
+        assert_eq!(exit(EvidenceError::Proof(ProofError::Padding)), Exit::Usage);
+        assert_eq!(exit(EvidenceError::Proof(ProofError::Absent)), Exit::No);
         assert_eq!(exit(NodeError::Closed), Exit::Store);
     }
 }

@@ -49,6 +49,19 @@ pub(super) const LOG: &str = concat!(
 
 pub(super) const ROOT: &str = r#"With --json: {"journal","root","entries","facts"}"#;
 
+pub(super) const PROVE: &str = concat!(
+    "The evidence holds for the root of this moment, which is said on standard error. Who gets the evidence ",
+    "must have the root from where they trust it.\n\n",
+    r#"With --json: {"in","journal","entry","root","entries","evidence"}; the evidence is hex"#,
+);
+
+pub(super) const VERIFY: &str = concat!(
+    "Exits with 0 if the evidence holds, also for \"not in\"; with 1 and the reason if it is false; with 2 if ",
+    "the bytes are no evidence.\n\n",
+    r#"With --json: {"in","journal","entry","root","entries"}, and for what is in also "device", "written" "#,
+    r#"and "facts", each {"predicate","value","timestamp","authority"}"#,
+);
+
 pub(super) const SYNC: &str = concat!(
     r#"With --json: {"event":"synced","peer","journal","entries_sent","entries_received","bytes_sent","#,
     r#""bytes_received","wire_sent","wire_received","refused","rounds","duration_ms","root","entries","#,

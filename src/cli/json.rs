@@ -189,7 +189,8 @@ fn write_marked(mark: &str, text: &str, json: &mut String) {
     json.push_str(&format!("{{\"{mark}\":\"{text}\"}}"));
 }
 
-fn to_hex(bytes: &[u8]) -> String {
+/// Bytes as lower-case hex.
+pub(super) fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -9,6 +9,7 @@ use crate::cli::output::{Output, Record};
 use crate::cli::session::Session;
 use crate::cli::utc::utc;
 use crate::driver::facts::FactRecord;
+use crate::fact::statement::Fact;
 use crate::journal::query::Query;
 
 pub(super) async fn run(args: LogArgs, output: &mut Output) -> Result<Exit, Failure> {
@@ -23,7 +24,7 @@ async fn print(session: &Session, args: &LogArgs, output: &mut Output) -> Result
     let mut facts = node.facts(query(args.predicate.as_deref()));
     while let Some(fact) = facts.next().await {
         let fact = fact?;
-        output.line(|| record(&fact), || text(&fact))?;
+        output.line(|| record(&fact), || text(fact.entry_timestamp, &fact.fact))?;
     }
     Ok(Exit::Done)
 }
@@ -37,22 +38,26 @@ fn query(predicate: Option<&str>) -> Query {
 }
 
 fn record(found: &FactRecord) -> Record {
-    let fact = &found.fact;
-    let record = Record::new().text("predicate", &fact.predicate).json("value", to_json(&fact.value));
-    let record = match fact.timestamp {
-        Some(timestamp) => record.json("timestamp", timestamp),
-        None => record.json("timestamp", "null"),
-    };
-    let record = record.text_or_null("authority", fact.authority).text("entry", found.id.entry);
+    let record = fields(Record::new(), &found.fact).text("entry", found.id.entry);
     let record = record.json("index", found.id.index).json("number", found.number);
     record.text("device", found.device).json("written", found.entry_timestamp)
 }
 
-fn text(found: &FactRecord) -> String {
-    let fact = &found.fact;
+/// What the fact itself says.
+pub(super) fn fields(record: Record, fact: &Fact) -> Record {
+    let record = record.text("predicate", &fact.predicate).json("value", to_json(&fact.value));
+    let record = match fact.timestamp {
+        Some(timestamp) => record.json("timestamp", timestamp),
+        None => record.json("timestamp", "null"),
+    };
+    record.text_or_null("authority", fact.authority)
+}
+
+/// The same for people, with its entry's clock.
+pub(super) fn text(written: u64, fact: &Fact) -> String {
     // On one line, whatever is in it.
     let predicate = fact.predicate.replace(['\n', '\r'], "\u{fffd}");
-    let mut text = format!("{}  {predicate}  {}", utc(found.entry_timestamp), to_json(&fact.value));
+    let mut text = format!("{}  {predicate}  {}", utc(written), to_json(&fact.value));
     if let Some(timestamp) = fact.timestamp {
         text.push_str(&format!("  timestamp {timestamp}"));
     }

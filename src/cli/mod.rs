@@ -20,11 +20,13 @@ mod open;
 mod output;
 mod parse;
 mod progress;
+mod prove;
 mod root;
 mod session;
 mod source;
 mod sync;
 mod utc;
+mod verify;
 mod watch;
 mod writing;
 
@@ -70,6 +72,8 @@ fn run(command: Command, output: &mut Output) -> Result<Exit, Failure> {
             Command::Append(args) => append::run(args, output).await,
             Command::Log(args) => log::run(args, output).await,
             Command::Root(args) => root::run(args, output).await,
+            Command::Prove(args) => prove::run(args, output).await,
+            Command::Verify(args) => verify::run(&args, output),
             Command::Sync(args) => sync::run(args, output).await,
             Command::Journals(args) => journals::run(args, output).await,
             Command::Hub(args) => hub::run(args, output).await,

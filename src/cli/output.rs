@@ -94,6 +94,16 @@ impl Output {
         written.map_err(|error| Failure::output(&error))
     }
 
+    /// Writes a result that is no text, as it is.
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.stdout.write_all(bytes).map_err(|error| Failure::output(&error))
+    }
+
+    /// Whether JSON is printed.
+    pub(super) fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// Prints what is wrong: JSON as a result, text where people are told things.
     pub(super) fn complaint(
         &mut self,

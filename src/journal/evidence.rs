@@ -75,7 +75,12 @@ impl EvidenceError {
 
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
-        Fault::Peer
+        match self {
+            Self::Proof(error) => error.fault(),
+            Self::TooLarge { .. } | Self::Malformed(_) | Self::Entry(_) | Self::OtherEntry { .. } => {
+                Fault::Peer
+            }
+        }
     }
 }
 
