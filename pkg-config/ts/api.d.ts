@@ -13,10 +13,16 @@ export declare class IsorootError extends Error {
     readonly retryable: boolean;
     /** The code that the peer gave, where the code is `REFUSED`: why it turned this node away. */
     readonly peerCode: string | undefined;
+    /** Where an import failed: what it had done by then. Entries of the file that are here, and how many are new. */
+    readonly done: {
+        readonly entries: number;
+        readonly imported: number;
+    } | undefined;
     constructor(code: string, message: string, options?: {
         fault?: Fault;
         retryable?: boolean;
         peerCode?: string | undefined;
+        done?: IsorootError["done"];
         cause?: unknown;
     });
     /** What `JSON.stringify` shows: all but stack and cause. */
@@ -217,6 +223,34 @@ export interface FactsOptions {
     /** Ends the reading with an error. */
     signal?: AbortSignal;
 }
+
+/** Where the bytes of a file come from. */
+export type FileSource = ReadableStream<Uint8Array> | AsyncIterable<Uint8Array> | Blob | Uint8Array;
+/** What importing a file did. */
+export interface ImportReport {
+    /** Entries in the file. */
+    readonly entries: number;
+    /** How many of them were not here before. */
+    readonly imported: number;
+    /** The root of the file. */
+    readonly fileRoot: Root;
+    /** The root of the journal here, with what else it holds. */
+    readonly root: Root;
+    /** Entries of the journal here. */
+    readonly rootEntries: number;
+}
+/** What a file says of itself. */
+export interface FileHeader {
+    /** The journal that it holds. */
+    readonly journal: JournalId;
+    /** The first bytes of the journal, for `SyncNode.create`; null where they were not known. */
+    readonly genesis: Uint8Array | null;
+}
+/**
+ * Which journal a file holds, to open it by: `SyncNode.create({ genesis })` where that is known, else
+ * `SyncNode.open({ journal })`. Whether the file is right is for `import` to see.
+ */
+export declare function fileHeader(file: Blob | Uint8Array): Promise<FileHeader>;
 
 /** What a sync did. */
 export interface SyncReport {
@@ -420,6 +454,26 @@ export declare class SyncNode extends EventTarget implements AsyncDisposable {
     root(options?: WaitOptions): Promise<Root>;
     /** The node and its journal as they are now. */
     status(options?: WaitOptions): Promise<Status>;
+    /**
+     * The journal as one file, which proves itself: of the moment at which it is first read from, whatever is
+     * appended meanwhile. It is read from the store as it is asked for; only the last piece makes it whole.
+     * To keep it: `new Response(node.export()).blob()`, or `pipeTo` a file.
+     */
+    export(options?: {
+        signal?: AbortSignal;
+    }): ReadableStream<Uint8Array>;
+    /**
+     * Takes in what is new in a file of this journal, and checks all of it: every signature, that nothing is
+     * missing, the root. A file of another journal fails with `OTHER_JOURNAL`; `fileHeader` says which it is.
+     *
+     * A `Blob` or `Uint8Array` is checked whole first: if anything is wrong with it, nothing is imported. A
+     * stream is imported as it comes, never faster than it is stored. If it turns out wrong, the entries before
+     * that stay, each as authentic as if a peer had sent it, and `done` of the error says how many they are. If
+     * the signal is aborted or the stream itself fails, what was taken in by then stays.
+     */
+    import(source: FileSource, options?: {
+        signal?: AbortSignal;
+    }): Promise<ImportReport>;
     /**
      * Syncs now, with these peers of the node or with all; how it went with each. A peer that is not reached
      * is a failure in the result. The node must be started.

@@ -18,11 +18,13 @@ export class IsorootError extends Error {
   readonly retryable: boolean;
   /** The code that the peer gave, where the code is `REFUSED`: why it turned this node away. */
   readonly peerCode: string | undefined;
+  /** Where an import failed: what it had done by then. Entries of the file that are here, and how many are new. */
+  readonly done: { readonly entries: number; readonly imported: number } | undefined;
 
   constructor(
     code: string,
     message: string,
-    options: { fault?: Fault; retryable?: boolean; peerCode?: string | undefined; cause?: unknown } = {},
+    options: { fault?: Fault; retryable?: boolean; peerCode?: string | undefined; done?: IsorootError["done"]; cause?: unknown } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     // So that what everybody tests an aborted fetch for holds here too.
@@ -31,13 +33,14 @@ export class IsorootError extends Error {
     this.fault = options.fault ?? "caller";
     this.retryable = options.retryable ?? false;
     this.peerCode = options.peerCode;
+    this.done = options.done;
     Object.defineProperty(this, BRAND, { value: true });
   }
 
   /** What `JSON.stringify` shows: all but stack and cause. */
   toJSON(): object {
-    const { name, code, message, fault, retryable, peerCode } = this;
-    return { name, code, message, fault, retryable, peerCode };
+    const { name, code, message, fault, retryable, peerCode, done } = this;
+    return { name, code, message, fault, retryable, peerCode, done };
   }
 
   /** Whether this is one, also of another copy of the package. */
@@ -53,6 +56,7 @@ export interface PlainError {
   fault: Fault;
   retryable: boolean;
   peerCode?: string | undefined;
+  done?: IsorootError["done"];
   cause?: string | undefined;
 }
 
@@ -61,6 +65,6 @@ export function fromPlain(thrown: unknown): unknown {
   if (typeof thrown !== "object" || thrown === null || thrown instanceof Error || !("code" in thrown)) {
     return thrown;
   }
-  const { code, message, fault, retryable, peerCode, cause } = thrown as PlainError;
-  return new IsorootError(code, message, { fault, retryable, peerCode, cause });
+  const { code, message, fault, retryable, peerCode, done, cause } = thrown as PlainError;
+  return new IsorootError(code, message, { fault, retryable, peerCode, done, cause });
 }

@@ -13,6 +13,7 @@ export {
 export { IsorootError, type Fault } from "./errors.js";
 export { SyncNodeEvent, type SyncNodeEventMap, type SyncReport } from "./events.js";
 export type { Entry, Fact, FactRecord, FactsOptions, FactValue } from "./facts.js";
+export { fileHeader, type FileHeader, type FileSource, type ImportReport } from "./files.js";
 export { Identity } from "./identity.js";
 export {
   authorityId,

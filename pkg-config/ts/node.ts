@@ -4,11 +4,12 @@ import { type Connection, type Store, tameConnection, tameStore, tameTransports,
 import { fromPlain, IsorootError, type PlainError } from "./errors.js";
 import { SyncNodeEvent, type SyncNodeEventMap, type SyncReport } from "./events.js";
 import { type Entry, type Fact, FactIterator, type FactRecord, type FactsOptions, type Page } from "./facts.js";
+import { type FileSource, type ImportReport, isWhole, pieces } from "./files.js";
 import { type Identity, seedOf } from "./identity.js";
 import type { DeviceId, EntryId, JournalId, Root, StoreId } from "./ids.js";
 import { type Instance, load } from "./load.js";
 import type { Proved } from "./proofs.js";
-import type { RawEvent, RawGiven, RawNode, RawSync } from "./raw.js";
+import type { RawEvent, RawExporting, RawGiven, RawNode, RawSync } from "./raw.js";
 import { type Question, SILENCE, Tabs } from "./tabs.js";
 import { aborted, type Call, TIMEOUT, type WaitOptions, within } from "./wait.js";
 
@@ -341,6 +342,48 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
   async status(options: WaitOptions = {}): Promise<Status> {
     const status = await this.#call("asking", options, (raw) => raw.status());
     return { state: this.#state, ...status };
+  }
+
+  /**
+   * The journal as one file, which proves itself: of the moment at which it is first read from, whatever is
+   * appended meanwhile. It is read from the store as it is asked for; only the last piece makes it whole.
+   * To keep it: `new Response(node.export()).blob()`, or `pipeTo` a file.
+   */
+  export(options: { signal?: AbortSignal } = {}): ReadableStream<Uint8Array> {
+    const { signal } = options;
+    if (signal?.aborted) throw aborted(signal);
+    const endless = { timeout: Infinity, ...(signal && { signal }) };
+    let exporting: RawExporting | undefined;
+    const pull = async (controller: ReadableStreamDefaultController<Uint8Array>) => {
+      const piece = await this.#call("exporting", endless, (raw) => (exporting ??= raw.export()).next());
+      if (piece) controller.enqueue(piece);
+      else controller.close();
+    };
+    // Nothing is read ahead: it begins with the first question.
+    return new ReadableStream({ pull }, { highWaterMark: 0 });
+  }
+
+  /**
+   * Takes in what is new in a file of this journal, and checks all of it: every signature, that nothing is
+   * missing, the root. A file of another journal fails with `OTHER_JOURNAL`; `fileHeader` says which it is.
+   *
+   * A `Blob` or `Uint8Array` is checked whole first: if anything is wrong with it, nothing is imported. A
+   * stream is imported as it comes, never faster than it is stored. If it turns out wrong, the entries before
+   * that stay, each as authentic as if a peer had sent it, and `done` of the error says how many they are. If
+   * the signal is aborted or the stream itself fails, what was taken in by then stays.
+   */
+  async import(source: FileSource, options: { signal?: AbortSignal } = {}): Promise<ImportReport> {
+    if (isWhole(source)) await this.#read(source, true, options.signal);
+    return this.#read(source, false, options.signal);
+  }
+
+  async #read(source: FileSource, check: boolean, signal: AbortSignal | undefined): Promise<ImportReport> {
+    const endless = { timeout: Infinity, ...(signal && { signal }) };
+    const importing = await this.#call("importing", endless, async (raw) => raw.import(check));
+    for await (const piece of pieces(source, signal)) {
+      await this.#call("importing", endless, () => importing.push(piece));
+    }
+    return this.#call("importing", endless, () => importing.finish());
   }
 
   /**

@@ -4,6 +4,7 @@ import type { Tame, TameConnection, TameStore } from "./custom.js";
 import type { PlainError } from "./errors.js";
 import type { SyncReport } from "./events.js";
 import type { Entry, Fact, Page } from "./facts.js";
+import type { ImportReport } from "./files.js";
 import type { EntryId, Root, StoreId } from "./ids.js";
 import type { Proved, Verified } from "./proofs.js";
 import type { Call } from "./wait.js";
@@ -64,8 +65,19 @@ export interface RawNode {
   status(): Promise<RawStatus>;
   sync(peers: readonly string[] | undefined): Promise<RawSync[]>;
   events(): Promise<RawEvent[]>;
+  export(): RawExporting;
+  import(check: boolean): RawImporting;
   persist(): Promise<boolean>;
   close(): Promise<void>;
+}
+
+export interface RawExporting {
+  next(): Promise<Uint8Array | null>;
+}
+
+export interface RawImporting {
+  push(bytes: Uint8Array): Promise<void>;
+  finish(): Promise<ImportReport>;
 }
 
 /** Where a node keeps its journal, and how it dials. */
@@ -88,6 +100,7 @@ export interface Exports {
   verifyProof(proof: Uint8Array, root: string, entries: string[]): boolean[];
   parseLink(link: string): { journal: string; hub: string | null };
   formatLink(journal: string, hub: string | undefined): string;
+  fileHeader(bytes: Uint8Array): { journal: string; genesis: Uint8Array | null } | undefined;
   /** Only in test builds. */
   panicOnPurpose?(message: string): void;
   checkStore?(open: () => TameStore): Promise<void>;

@@ -5,13 +5,15 @@ use core::error::Error;
 use wasm_bindgen::JsValue;
 
 use crate::bindings::convert::ConvertError;
-use crate::bindings::object::{object, text};
+use crate::bindings::object::{number, object, text};
 use crate::driver::error::NodeError;
+use crate::driver::files::ImportError;
 use crate::error::{Code, Fault, StoreError};
 use crate::fact::genesis::GenesisError;
 use crate::fact::link::LinkError;
 use crate::ids::ParseIdError;
 use crate::journal::evidence::EvidenceError;
+use crate::journal::file::error::FileError;
 use crate::session::failure::PeerError;
 
 /// Why a call from JavaScript failed.
@@ -42,6 +44,9 @@ pub(super) enum CallError {
     /// A proof does not hold.
     #[error(transparent)]
     Proof(#[from] EvidenceError),
+    /// A file was not imported, or not whole.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// Another tab, or another node of this one, dials the peers of this journal and store.
     #[error("another tab that shares the store dials its peers")]
     OtherTab,
@@ -53,6 +58,12 @@ impl From<StoreError> for CallError {
     }
 }
 
+impl From<FileError> for CallError {
+    fn from(error: FileError) -> Self {
+        Self::Node(error.into())
+    }
+}
+
 impl CallError {
     /// The node is closed.
     pub(super) const CLOSED: Self = Self::Node(NodeError::Closed);
@@ -60,6 +71,7 @@ impl CallError {
     fn code(&self) -> Code {
         match self {
             Self::Node(error) => error.code(),
+            Self::Import(error) => error.error.code(),
             Self::Fact { .. } => Code::new("INVALID_FACTS"),
             Self::Id(_) => Code::new("INVALID_ID"),
             Self::Link(_) => Code::new("INVALID_LINK"),
@@ -73,6 +85,7 @@ impl CallError {
         match self {
             Self::Node(error) => error.fault(),
             Self::Proof(error) => error.fault(),
+            Self::Import(error) => error.error.fault(),
             Self::Fact { .. } | Self::Id(_) | Self::Link(_) | Self::Genesis(_) | Self::OtherTab => {
                 Fault::Caller
             }
@@ -83,7 +96,13 @@ impl CallError {
 impl From<CallError> for JsValue {
     fn from(error: CallError) -> Self {
         let peer = if let CallError::Node(NodeError::Peer(error)) = &error { Some(error) } else { None };
-        describe(&error, error.code(), error.fault(), peer)
+        let described = describe(&error, error.code(), error.fault(), peer);
+        if let CallError::Import(error) = &error {
+            let done = object(&[("entries", number(error.entries)), ("imported", number(error.new))]);
+            // On a plain object this cannot fail.
+            let _: Result<bool, JsValue> = js_sys::Reflect::set(&described, &"done".into(), &done);
+        }
+        described
     }
 }
 

@@ -11,6 +11,7 @@ mod dialling;
 mod error;
 mod events;
 mod facts;
+mod files;
 mod link;
 mod mailbox;
 mod node;
@@ -23,6 +24,7 @@ pub use crash::on_crash;
 pub use crash::panic_on_purpose;
 #[cfg(feature = "bindings-test")]
 pub use custom::{check_store, check_transport};
+pub use files::{Exporting, Importing, file_header};
 pub use link::{format_link, parse_link};
 pub use node::Node;
 pub use proofs::{verify_evidence, verify_proof};

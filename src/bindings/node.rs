@@ -1,7 +1,7 @@
 //! One node as JavaScript holds it.
 
 use core::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use async_channel::Receiver;
@@ -16,6 +16,7 @@ use zeroize::Zeroize;
 use crate::bindings::custom::{JsStore, JsTransport, Tame};
 use crate::bindings::dialling::{Dialling, Dials};
 use crate::bindings::error::CallError;
+use crate::bindings::files::{Exporting, Importing};
 use crate::bindings::mailbox::{self, Call, Deferred, Mailbox};
 use crate::bindings::object::{number, object, text, whole};
 use crate::bindings::{custom, events, facts, link, syncing};
@@ -75,7 +76,7 @@ pub struct Node {
 }
 
 /// What an open node is made of.
-struct Open {
+pub(super) struct Open {
     node: SyncNode,
     events: Receiver<Event>,
     dialling: Dialling,
@@ -98,6 +99,12 @@ impl Calls {
         for (_, handle) in self.running.take() {
             handle.abort();
         }
+    }
+}
+
+impl Open {
+    pub(super) fn node(&self) -> &SyncNode {
+        &self.node
     }
 }
 
@@ -333,6 +340,16 @@ impl Node {
         })
     }
 
+    /// The journal as a file.
+    pub fn export(&self) -> Exporting {
+        Exporting::new(self.weak())
+    }
+
+    /// A file to be imported into the journal, or only to be checked.
+    pub fn import(&self, check: bool) -> Importing {
+        Importing::new(self.weak(), check)
+    }
+
     /// Asks the browser not to delete what is stored here; whether it agrees.
     pub fn persist(&self) -> Promise {
         self.call(async |_| Ok(JsValue::from_bool(IndexedDbStore::persist().await)))
@@ -350,6 +367,11 @@ impl Node {
             stopped?;
             Ok(JsValue::UNDEFINED)
         })
+    }
+
+    /// The open node, without keeping it open.
+    fn weak(&self) -> Weak<Open> {
+        self.open.borrow().as_ref().map(Rc::downgrade).unwrap_or_default()
     }
 
     fn opened(&self) -> Result<Rc<Open>, CallError> {
@@ -387,13 +409,21 @@ impl Node {
 
     /// Does something with the open node that takes several steps.
     fn call(&self, work: impl AsyncFnOnce(&Open) -> Result<JsValue, CallError> + 'static) -> Promise {
-        match self.opened() {
-            Ok(open) => {
-                let calls = Rc::clone(&open.calls);
-                begun(Box::pin(async move { work(&open).await }), calls)
-            }
-            Err(error) => Promise::reject(&error.into()),
+        call(self.opened().ok(), work)
+    }
+}
+
+/// Does something with an open node that takes several steps; nothing is a closed one.
+pub(super) fn call(
+    open: Option<Rc<Open>>,
+    work: impl AsyncFnOnce(&Open) -> Result<JsValue, CallError> + 'static,
+) -> Promise {
+    match open {
+        Some(open) => {
+            let calls = Rc::clone(&open.calls);
+            begun(Box::pin(async move { work(&open).await }), calls)
         }
+        None => Promise::reject(&CallError::CLOSED.into()),
     }
 }
 

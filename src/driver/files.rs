@@ -58,52 +58,57 @@ impl<P: Platform> FileAccess for Notes<P> {
 }
 
 /// How far an export has come.
-enum Exporting {
+pub(crate) enum Export {
+    /// Nothing is written yet.
     Begin,
+    /// The head is, and entries below `next`.
     Entries { writer: FileWriter, next: u64, last: u64, root: Root },
+    /// The end is, or it has failed.
     Ended,
 }
 
 /// See [`SyncNode::export`].
 pub(crate) fn export(node: SyncNode) -> BoxStream<'static, Result<Vec<u8>, NodeError>> {
-    Box::pin(stream::unfold((node, Exporting::Begin), |(node, exporting)| async move {
-        match piece(&node, exporting).await {
+    Box::pin(stream::unfold((node, Export::Begin), |(node, export)| async move {
+        match export.next(&node).await {
             Ok((piece, next)) => piece.map(|piece| (Ok(piece), (node, next))),
-            Err(error) => Some((Err(error), (node, Exporting::Ended))),
+            Err(error) => Some((Err(error), (node, Export::Ended))),
         }
     }))
 }
 
-/// The next piece; nothing at the end.
-async fn piece(node: &SyncNode, exporting: Exporting) -> Result<(Option<Vec<u8>>, Exporting), NodeError> {
-    let (journal, files) = (node.journal(), node.service().files());
-    let mut out = Vec::new();
-    let next = match exporting {
-        Exporting::Begin => {
-            let status = node.status().await?;
-            let header = match files.genesis(journal).await? {
-                Some(genesis) => FileHeader::of(genesis),
-                None => FileHeader::of_joined(journal),
-            };
-            let writer = FileWriter::begin(&header, &mut out);
-            Exporting::Entries { writer, next: 1, last: status.cursor.number, root: status.root }
-        }
-        Exporting::Entries { writer, next, last, root } if next > last => {
-            let twice = |_| StoreError::Damaged(format!("journal {journal} holds an entry twice"));
-            writer.end(&root, &mut out).map_err(twice)?;
-            Exporting::Ended
-        }
-        Exporting::Entries { mut writer, next, last, root } => {
-            let records = files.records(journal, (next, last)).await?;
-            for record in &records {
-                writer.record(&record.bytes, &mut out);
+impl Export {
+    /// The next piece, and the export behind it; nothing at the end.
+    pub(crate) async fn next(self, node: &SyncNode) -> Result<(Option<Vec<u8>>, Self), NodeError> {
+        let (journal, files) = (node.journal(), node.service().files());
+        let mut out = Vec::new();
+        let next = match self {
+            Self::Begin => {
+                let status = node.status().await?;
+                let header = match files.genesis(journal).await? {
+                    Some(genesis) => FileHeader::of(genesis),
+                    None => FileHeader::of_joined(journal),
+                };
+                let writer = FileWriter::begin(&header, &mut out);
+                Self::Entries { writer, next: 1, last: status.cursor.number, root: status.root }
             }
-            let next = next.saturating_add(records.len() as u64);
-            Exporting::Entries { writer, next, last, root }
-        }
-        Exporting::Ended => return Ok((None, Exporting::Ended)),
-    };
-    Ok((Some(out), next))
+            Self::Entries { writer, next, last, root } if next > last => {
+                let twice = |_| StoreError::Damaged(format!("journal {journal} holds an entry twice"));
+                writer.end(&root, &mut out).map_err(twice)?;
+                Self::Ended
+            }
+            Self::Entries { mut writer, next, last, root } => {
+                let records = files.records(journal, (next, last)).await?;
+                for record in &records {
+                    writer.record(&record.bytes, &mut out);
+                }
+                let next = next.saturating_add(records.len() as u64);
+                Self::Entries { writer, next, last, root }
+            }
+            Self::Ended => return Ok((None, Self::Ended)),
+        };
+        Ok((Some(out), next))
+    }
 }
 
 /// What an import did.
@@ -147,9 +152,8 @@ fn imported(entries: u64, new: u64) -> String {
     }
 }
 
-/// A file on its way in.
+/// A file on its way in. It does not keep the node alive: the node is lent to each step, always the same.
 pub(crate) struct Import {
-    node: SyncNode,
     checker: FileChecker,
     /// Whether the file is only to be checked.
     dry: bool,
@@ -163,17 +167,17 @@ type UnderWay = (u64, oneshot::Receiver<Result<u64, NodeError>>);
 
 impl Import {
     /// A file to be imported into the node's journal; or only checked, which changes nothing.
-    pub(crate) fn new(node: SyncNode, dry: bool) -> Self {
+    pub(crate) fn new(dry: bool) -> Self {
         let checker = FileChecker::new();
-        Self { node, checker, dry, under_way: VecDeque::new(), entries: 0, new: 0 }
+        Self { checker, dry, under_way: VecDeque::new(), entries: 0, new: 0 }
     }
 
     /// Takes the next bytes of the file.
-    pub(crate) async fn push(&mut self, mut bytes: &[u8]) -> Result<(), ImportError> {
+    pub(crate) async fn push(&mut self, node: &SyncNode, mut bytes: &[u8]) -> Result<(), ImportError> {
         loop {
             let step = match self.checker.read(&mut bytes) {
                 Ok(None) => return Ok(()),
-                Ok(Some(step)) => self.step(step).await.map(drop),
+                Ok(Some(step)) => self.step(node, step).await.map(drop),
                 Err(error) => Err(error.into()),
             };
             if let Err(error) = step {
@@ -183,8 +187,8 @@ impl Import {
     }
 
     /// The file ends here.
-    pub(crate) async fn finish(mut self) -> Result<ImportReport, ImportError> {
-        match self.end().await {
+    pub(crate) async fn finish(mut self, node: &SyncNode) -> Result<ImportReport, ImportError> {
+        match self.end(node).await {
             Ok((in_file, here)) => {
                 Ok(ImportReport { entries: self.checker.entries(), new: self.new, in_file, here })
             }
@@ -193,24 +197,24 @@ impl Import {
     }
 
     /// Reading the file failed.
-    pub(crate) async fn unreadable(mut self, reason: String) -> ImportError {
+    pub(crate) async fn unreadable(mut self, node: &SyncNode, reason: String) -> ImportError {
         // What came before is as good as if the file had been cut off there.
-        match self.end().await {
+        match self.end(node).await {
             Err(NodeError::File(FileError::Incomplete { .. })) | Ok(_) => {}
             Err(error) => return self.failed(error).await,
         }
         self.failed(FileError::Unreadable(reason).into()).await
     }
 
-    async fn end(&mut self) -> Result<(Root, Root), NodeError> {
+    async fn end(&mut self, node: &SyncNode) -> Result<(Root, Root), NodeError> {
         let root = loop {
             let step = self.checker.finish()?;
-            if let Some(root) = self.step(step).await? {
+            if let Some(root) = self.step(node, step).await? {
                 break root;
             }
         };
         self.settle(0).await?;
-        Ok((root, self.node.root().await?))
+        Ok((root, node.root().await?))
     }
 
     /// What is durable when it fails.
@@ -220,37 +224,37 @@ impl Import {
         ImportError { error, entries: self.entries, new: self.new }
     }
 
-    async fn step(&mut self, step: FileStep) -> Result<Option<Root>, NodeError> {
+    async fn step(&mut self, node: &SyncNode, step: FileStep) -> Result<Option<Root>, NodeError> {
         match step {
             FileStep::Header(header) => {
-                let (found, expected) = (header.journal(), self.node.journal());
+                let (found, expected) = (header.journal(), node.journal());
                 if found != expected {
                     return Err(FileError::OtherJournal { found, expected }.into());
                 }
                 if let Some(genesis) = header.genesis().filter(|_| !self.dry) {
-                    self.node.service().note_genesis(genesis).await?;
+                    node.service().note_genesis(genesis).await?;
                 }
                 Ok(None)
             }
             FileStep::Check(batch) => {
-                let checked = self.node.service().files().check(batch).await;
+                let checked = node.service().files().check(batch).await;
                 let entries = self.checker.settle(checked);
-                self.take_in(entries).await?;
+                self.take_in(node, entries).await?;
                 Ok(None)
             }
             FileStep::End(root) => Ok(Some(root)),
         }
     }
 
-    async fn take_in(&mut self, entries: Vec<Entry>) -> Result<(), NodeError> {
+    async fn take_in(&mut self, node: &SyncNode, entries: Vec<Entry>) -> Result<(), NodeError> {
         if self.dry || entries.is_empty() {
             return Ok(());
         }
-        let (count, journal) = (entries.len() as u64, self.node.journal());
+        let (count, journal) = (entries.len() as u64, node.journal());
         self.settle(UNDER_WAY.saturating_sub(1)).await?;
         let (reply, answer) = oneshot::channel();
         let command = Command::Import { journal, entries, reply: Box::new(reply) };
-        self.node.service().commands().send(command).await.map_err(|_| NodeError::Closed)?;
+        node.service().commands().send(command).await.map_err(|_| NodeError::Closed)?;
         self.under_way.push_back((count, answer));
         Ok(())
     }
@@ -270,16 +274,16 @@ impl Import {
 
 /// See [`SyncNode::import`].
 pub(crate) async fn import<E: core::fmt::Display>(
-    node: SyncNode,
+    node: &SyncNode,
     file: impl Stream<Item = Result<Vec<u8>, E>>,
 ) -> Result<ImportReport, ImportError> {
     let mut file = core::pin::pin!(file);
-    let mut import = Import::new(node, false);
+    let mut import = Import::new(false);
     while let Some(piece) = file.next().await {
         match piece {
-            Ok(bytes) => import.push(&bytes).await?,
-            Err(error) => return Err(import.unreadable(error.to_string()).await),
+            Ok(bytes) => import.push(node, &bytes).await?,
+            Err(error) => return Err(import.unreadable(node, error.to_string()).await),
         }
     }
-    import.finish().await
+    import.finish(node).await
 }

@@ -345,7 +345,7 @@ impl SyncNode {
         &self,
         file: impl Stream<Item = Result<Vec<u8>, E>>,
     ) -> Result<ImportReport, ImportError> {
-        files::import(self.clone(), file).await
+        files::import(self, file).await
     }
 
     /// Syncs with one peer now.

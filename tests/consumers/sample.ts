@@ -1,7 +1,7 @@
 // The public types, used as they are meant to be and, where an error is expected, as they are not.
 
 import {
-  bytes, type Connection, type EntryId, type Fact, Identity, IsorootError, journalId, type JournalId, type Store, storeId, SyncNode, type Transport,
+  bytes, type Connection, type EntryId, type Fact, fileHeader, Identity, IsorootError, journalId, type JournalId, type Store, storeId, SyncNode, type Transport,
 } from "isoroot";
 
 const notes = new Map<string, Uint8Array>();
@@ -28,6 +28,17 @@ export async function custom(): Promise<void> {
   await SyncNode.create({ store: { id: storeId() } });
   // @ts-expect-error: a key is bytes
   await SyncNode.create({ identity: "00" });
+}
+
+export async function files(file: Blob, signal: AbortSignal): Promise<void> {
+  const { journal, genesis } = await fileHeader(file);
+  const node = await (genesis ? SyncNode.create({ genesis }) : SyncNode.open({ journal }));
+  const { imported, fileRoot, root } = await node.import(file, { signal });
+  console.log(imported.toFixed(), fileRoot === root);
+  await node.import(new Blob([new Uint8Array(3)]).stream()).catch((error: IsorootError) => error.done?.entries.toFixed());
+  await node.export({ signal }).pipeTo(new WritableStream<Uint8Array>());
+  // @ts-expect-error: a file is bytes
+  await node.import("notes.isoroot");
 }
 
 export async function sample(signal: AbortSignal): Promise<void> {

@@ -35,8 +35,8 @@ fn corpus(target: &Target) -> Vec<Vec<u8>> {
     paths.into_iter().map(|path| std::fs::read(path).unwrap()).collect()
 }
 
-/// Runs a target; whether it accepts the bytes, or what is wrong with it.
-fn run(target: &Target, bytes: &[u8]) -> Result<bool, String> {
+/// Runs a target; whether it accepts the bytes and the memory that it held, or what is wrong with it.
+fn run(target: &Target, bytes: &[u8]) -> Result<(bool, usize), String> {
     let (outcome, peak) = memory::peak(|| catch_unwind(AssertUnwindSafe(|| (target.run)(bytes))));
     let accepted = outcome.map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -46,7 +46,7 @@ fn run(target: &Target, bytes: &[u8]) -> Result<bool, String> {
     if peak > most {
         return Err(format!("it held {peak} bytes for an input of {}, of at most {most}", bytes.len()));
     }
-    Ok(accepted)
+    Ok((accepted, peak))
 }
 
 /// Keeps what has failed, says how to see it again, and fails.
@@ -65,11 +65,13 @@ fn fail(target: &Target, seed: u64, number: u64, bytes: &[u8], what: &str) -> ! 
     )
 }
 
-/// How many inputs ran, and how many of them were accepted.
+/// How many inputs ran, how many of them were accepted, and the most memory that one took.
 #[derive(Default)]
 struct Counts {
     all: u64,
     accepted: u64,
+    /// Bytes held, and bytes of that input.
+    most: (usize, usize),
 }
 
 /// Runs mutations of the seeds as long as `more` says.
@@ -79,7 +81,10 @@ fn fuzz(target: &Target, seed: u64, mut more: impl FnMut(u64) -> bool) -> Counts
     while more(counts.all) {
         let bytes = mutator.next_input();
         match run(target, &bytes) {
-            Ok(accepted) => counts.accepted += u64::from(accepted),
+            Ok((accepted, peak)) => {
+                counts.accepted += u64::from(accepted);
+                counts.most = counts.most.max((peak, bytes.len()));
+            }
             Err(what) => fail(target, seed, counts.all, &bytes, &what),
         }
         counts.all += 1;
@@ -110,7 +115,7 @@ fn f84_every_seed_and_its_mutations_are_taken_or_refused_within_bounds() {
         let mut accepted = 0;
         for (number, bytes) in (0..).zip(&seeds) {
             match run(&target, bytes) {
-                Ok(taken) => accepted += u64::from(taken),
+                Ok((taken, _)) => accepted += u64::from(taken),
                 Err(what) => fail(&target, 0, number, bytes, &what),
             }
         }
@@ -152,11 +157,11 @@ fn f84_lengths_that_bytes_claim_take_no_memory() {
 #[test]
 fn f84_the_runner_sees_a_panic_and_too_much_memory() {
     let broken = Target { name: "broken", run: |bytes| bytes.len() > 3 && bytes[100] == 0, memory: 1 };
-    assert_eq!(run(&broken, b"abc"), Ok(false));
+    assert_eq!(run(&broken, b"abc").map(|(accepted, _)| accepted), Ok(false));
     let error = run(&broken, b"abcd").unwrap_err();
     assert!(error.contains("index out of bounds"), "{error}");
     let greedy = Target { name: "greedy", run: |bytes| vec![1u8; bytes.len() * 70_000].len() > 1, memory: 1 };
-    assert_eq!(run(&greedy, b""), Ok(false));
+    assert_eq!(run(&greedy, b""), Ok((false, 0)));
     assert!(run(&greedy, b"a").unwrap_err().contains("it held 700"), "{:?}", run(&greedy, b"a"));
 }
 
@@ -197,9 +202,10 @@ fn fuzz_for_a_time() {
         println!("{}: seed {seed}, {} s", target.name, limit.as_secs());
         let counts = fuzz(&target, seed, |_| begun.elapsed() < limit);
         let rate = counts.all as f64 / begun.elapsed().as_secs_f64();
+        let Counts { all, accepted, most: (peak, len) } = counts;
         println!(
-            "{}: {} executions, {} accepted, {rate:.0} a second",
-            target.name, counts.all, counts.accepted
+            "{}: {all} executions, {accepted} accepted, {rate:.0} a second; at most {peak} bytes held, for {len}",
+            target.name
         );
     }
 }
