@@ -12,7 +12,7 @@ export {
 } from "./custom.js";
 export { IsorootError, type Fault } from "./errors.js";
 export { SyncNodeEvent, type SyncNodeEventMap, type SyncReport } from "./events.js";
-export type { Entry, Fact, FactRecord, FactsOptions, FactValue } from "./facts.js";
+export type { Entry, Fact, FactRecord, FactsOptions, FactValue, HeldEntry, Query, Range } from "./facts.js";
 export { Identity } from "./identity.js";
 export {
   authorityId,
@@ -26,6 +26,7 @@ export {
   type FactId,
   type Hex,
   type JournalId,
+  type Position,
   type Root,
   type StoreId,
 } from "./ids.js";

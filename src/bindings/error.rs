@@ -11,6 +11,7 @@ use crate::error::{Code, Fault, StoreError};
 use crate::fact::genesis::GenesisError;
 use crate::fact::link::LinkError;
 use crate::ids::ParseIdError;
+use crate::journal::position::ParsePositionError;
 use crate::session::failure::PeerError;
 
 /// Why a call from JavaScript failed.
@@ -32,6 +33,9 @@ pub(super) enum CallError {
     /// A text that should be an id is none.
     #[error(transparent)]
     Id(#[from] ParseIdError),
+    /// A text that should be a position is none.
+    #[error(transparent)]
+    Position(#[from] ParsePositionError),
     /// A text that should be a link is none.
     #[error(transparent)]
     Link(#[from] LinkError),
@@ -58,6 +62,7 @@ impl CallError {
             Self::Node(error) => error.code(),
             Self::Fact { .. } => Code::new("INVALID_FACTS"),
             Self::Id(_) => Code::new("INVALID_ID"),
+            Self::Position(_) => Code::new("INVALID_POSITION"),
             Self::Link(_) => Code::new("INVALID_LINK"),
             Self::Genesis(_) => Code::new("INVALID_GENESIS"),
             Self::OtherTab => Code::new("OTHER_TAB"),
@@ -67,9 +72,12 @@ impl CallError {
     fn fault(&self) -> Fault {
         match self {
             Self::Node(error) => error.fault(),
-            Self::Fact { .. } | Self::Id(_) | Self::Link(_) | Self::Genesis(_) | Self::OtherTab => {
-                Fault::Caller
-            }
+            Self::Fact { .. }
+            | Self::Id(_)
+            | Self::Position(_)
+            | Self::Link(_)
+            | Self::Genesis(_)
+            | Self::OtherTab => Fault::Caller,
         }
     }
 }
