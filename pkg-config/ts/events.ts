@@ -51,6 +51,8 @@ export interface SyncNodeEventMap {
   >;
   /** The journal has new entries, own ones or others'; `number` is the last one's place here. */
   grew: SyncNodeEvent<"grew", { readonly journal: JournalId; readonly number: number }>;
+  /** So many entries that were held back, since they were ahead of the clock here, are shown from now on. */
+  due: SyncNodeEvent<"due", { readonly journal: JournalId; readonly entries: number }>;
   /** Listeners were too slow: so many events are gone. */
   lagged: SyncNodeEvent<"lagged", { readonly missed: number }>;
   /** Isoroot itself has failed. Open the journal again: what was acknowledged is in the store. */

@@ -20,6 +20,8 @@ export type StoreId = Hex<"store">;
 export type Root = Hex<"root">;
 /** Names a fact: its entry, a colon, its place there. */
 export type FactId = string & { readonly [kind]: "fact" };
+/** A reader's place in a journal, as one store keeps it: text to be kept and given back. */
+export type Position = string & { readonly [kind]: "position" };
 
 /** The bytes of an id or root. */
 export function bytes(id: Hex<string>): Uint8Array {

@@ -12,7 +12,7 @@ export {
 } from "./custom.js";
 export { IsorootError, type Fault } from "./errors.js";
 export { SyncNodeEvent, type SyncNodeEventMap, type SyncReport } from "./events.js";
-export type { Entry, Fact, FactRecord, FactsOptions, FactValue } from "./facts.js";
+export type { Entry, Fact, FactRecord, FactsOptions, FactValue, HeldEntry, Query, Range } from "./facts.js";
 export { fileHeader, type FileHeader, type FileSource, type ImportReport } from "./files.js";
 export { Identity } from "./identity.js";
 export {
@@ -27,6 +27,7 @@ export {
   type FactId,
   type Hex,
   type JournalId,
+  type Position,
   type Root,
   type StoreId,
 } from "./ids.js";

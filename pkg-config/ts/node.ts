@@ -3,10 +3,19 @@
 import { type Connection, type Store, tameConnection, tameStore, tameTransports, type Transport } from "./custom.js";
 import { fromPlain, IsorootError, type PlainError } from "./errors.js";
 import { SyncNodeEvent, type SyncNodeEventMap, type SyncReport } from "./events.js";
-import { type Entry, type Fact, FactIterator, type FactRecord, type FactsOptions, type Page } from "./facts.js";
+import {
+  type Entry,
+  type Fact,
+  FactIterator,
+  type FactRecord,
+  type FactsOptions,
+  type HeldEntry,
+  type Page,
+  rawQuery,
+} from "./facts.js";
 import { type FileSource, type ImportReport, isWhole, pieces } from "./files.js";
 import { type Identity, seedOf } from "./identity.js";
-import type { DeviceId, EntryId, JournalId, Root, StoreId } from "./ids.js";
+import type { DeviceId, EntryId, JournalId, Position, Root, StoreId } from "./ids.js";
 import { type Instance, load } from "./load.js";
 import type { Proved } from "./proofs.js";
 import type { RawEvent, RawExporting, RawGiven, RawNode, RawSync } from "./raw.js";
@@ -88,6 +97,14 @@ export interface Status {
   readonly facts: number;
   /** Different predicates. */
   readonly predicates: number;
+  /** Different authorities; that of a fact that names none is its device. */
+  readonly authorities: number;
+  /** Devices that have written. */
+  readonly devices: number;
+  /** Entries that are held back from `facts` for now. */
+  readonly heldBack: number;
+  /** The place behind all that is shown: `after` it comes what is new. */
+  readonly position: Position;
   readonly store: StoreId;
   /** The last entry's place in this store. */
   readonly number: number;
@@ -275,14 +292,15 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
   }
 
   /**
-   * Facts in the order of commit here. It reads a page when it needs one, so a slow reader holds up nobody;
-   * `live` goes on with each new fact as it comes, missing none.
+   * Facts in the order of commit here; what has fallen due since `after` comes first. It reads a page when it
+   * needs one, so a slow reader holds up nobody; `live` goes on with each new fact as it comes or falls due,
+   * missing none.
    */
   facts(options: FactsOptions = {}): AsyncIterableIterator<FactRecord> {
     const { signal } = options;
     return new FactIterator(
       {
-        page: (options, after) => this.#page(options, after),
+        page: (options, after, limit) => this.#page(options, after, limit),
         grown: () => this.#growth,
         growth: (seen, ended) => this.#grows(seen, ended, signal),
       },
@@ -290,8 +308,22 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
     );
   }
 
-  #page({ predicate, prefix, signal }: FactsOptions, after: number): Promise<Page> {
-    return this.#call("reading", signal ? { signal } : {}, (raw) => raw.page(predicate, prefix, after, PAGE));
+  #page(options: FactsOptions, after: Position | undefined, limit: number): Promise<Page> {
+    const { signal } = options;
+    return this.#call("reading", signal ? { signal } : {}, async (raw) =>
+      raw.page(rawQuery(options), after === undefined ? undefined : String(after), limit),
+    );
+  }
+
+  /**
+   * Entries that are in the journal and its root, and held back from `facts` for now: at most `limit`, 1,000 by
+   * default, the first that is due first, behind the entry `after` if it still is one.
+   */
+  heldBack(options: WaitOptions & { after?: EntryId; limit?: number } = {}): Promise<HeldEntry[]> {
+    const { after, limit = 1_000 } = options;
+    return this.#call("asking", options, (raw) =>
+      raw.heldBack(after === undefined ? undefined : String(after), limit),
+    );
   }
 
   async #grows(seen: number, ended: AbortSignal, signal: AbortSignal | undefined): Promise<void> {
@@ -315,7 +347,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
     for (const wake of [...this.#sleepers]) wake();
   }
 
-  /** The entry with this id, if it is here. */
+  /** The entry with this id, if it is here; also one that is held back. */
   get(entry: EntryId, options: WaitOptions = {}): Promise<Entry | null> {
     return this.#call("reading", options, (raw) => raw.get(String(entry)));
   }
@@ -583,15 +615,12 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
 
   #tell({ type, detail }: RawEvent): void {
     if (this.#state === "closed") return;
-    if (type === "grew" || type === "lagged") this.#wake();
+    if (type === "grew" || type === "due" || type === "lagged") this.#wake();
     const error = detail?.["error"];
     const told = error ? { ...detail, error: fromPlain(error) } : detail;
     this.dispatchEvent(new SyncNodeEvent(type, told));
   }
 }
-
-/** Entries of one page. */
-const PAGE = 256;
 
 /** How long another tab may take to say how its peers are, in milliseconds. */
 const ELSEWHERE = 2_000;

@@ -3,9 +3,9 @@
 import type { Tame, TameConnection, TameStore } from "./custom.js";
 import type { PlainError } from "./errors.js";
 import type { SyncReport } from "./events.js";
-import type { Entry, Fact, Page } from "./facts.js";
+import type { Entry, Fact, HeldEntry, Page } from "./facts.js";
 import type { ImportReport } from "./files.js";
-import type { EntryId, Root, StoreId } from "./ids.js";
+import type { EntryId, Position, Root, StoreId } from "./ids.js";
 import type { Proved, Verified } from "./proofs.js";
 import type { Call } from "./wait.js";
 
@@ -33,10 +33,29 @@ export interface RawStatus {
   entries: number;
   facts: number;
   predicates: number;
+  authorities: number;
+  devices: number;
+  heldBack: number;
+  position: Position;
   store: StoreId;
   number: number;
   connections: number;
   dials: "this" | "other" | "none";
+}
+
+/** Which facts are meant. Of a range both ends are given or neither. */
+export interface RawQuery {
+  predicate: string | undefined;
+  prefix: string | undefined;
+  authority: string | undefined;
+  device: string | undefined;
+  entry: string | undefined;
+  /** Which of its facts, if one is meant. */
+  index: number | undefined;
+  writtenFrom: number | undefined;
+  writtenTo: number | undefined;
+  timestampFrom: number | undefined;
+  timestampTo: number | undefined;
 }
 
 export interface RawEvent {
@@ -58,7 +77,8 @@ export interface RawNode {
   listen(name: string): Promise<void>;
   accept(connection: TameConnection): Promise<void>;
   appendAll(entries: readonly (readonly Fact[])[], call: Call): Promise<RawAppended[]>;
-  page(predicate: string | undefined, prefix: string | undefined, after: number, limit: number): Promise<Page>;
+  page(query: RawQuery, after: string | undefined, limit: number): Promise<Page>;
+  heldBack(after: string | undefined, limit: number): Promise<HeldEntry[]>;
   get(entry: string): Promise<Entry | null>;
   prove(entry: string): Promise<Uint8Array>;
   proveAll(entries: string[]): Promise<Proved>;

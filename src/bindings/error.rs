@@ -14,6 +14,7 @@ use crate::fact::link::LinkError;
 use crate::ids::ParseIdError;
 use crate::journal::evidence::EvidenceError;
 use crate::journal::file::error::FileError;
+use crate::journal::position::ParsePositionError;
 use crate::session::failure::PeerError;
 
 /// Why a call from JavaScript failed.
@@ -35,6 +36,9 @@ pub(super) enum CallError {
     /// A text that should be an id is none.
     #[error(transparent)]
     Id(#[from] ParseIdError),
+    /// A text that should be a position is none.
+    #[error(transparent)]
+    Position(#[from] ParsePositionError),
     /// A text that should be a link is none.
     #[error(transparent)]
     Link(#[from] LinkError),
@@ -74,6 +78,7 @@ impl CallError {
             Self::Import(error) => error.error.code(),
             Self::Fact { .. } => Code::new("INVALID_FACTS"),
             Self::Id(_) => Code::new("INVALID_ID"),
+            Self::Position(_) => Code::new("INVALID_POSITION"),
             Self::Link(_) => Code::new("INVALID_LINK"),
             Self::Genesis(_) => Code::new("INVALID_GENESIS"),
             Self::Proof(error) => error.code(),
@@ -86,9 +91,12 @@ impl CallError {
             Self::Node(error) => error.fault(),
             Self::Proof(error) => error.fault(),
             Self::Import(error) => error.error.fault(),
-            Self::Fact { .. } | Self::Id(_) | Self::Link(_) | Self::Genesis(_) | Self::OtherTab => {
-                Fault::Caller
-            }
+            Self::Fact { .. }
+            | Self::Id(_)
+            | Self::Position(_)
+            | Self::Link(_)
+            | Self::Genesis(_)
+            | Self::OtherTab => Fault::Caller,
         }
     }
 }

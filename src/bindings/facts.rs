@@ -6,15 +6,18 @@ use wasm_bindgen::{JsCast, JsValue};
 
 use crate::bindings::convert::{self, ConvertError};
 use crate::bindings::error::CallError;
-use crate::bindings::object::{number, object, text};
+use crate::bindings::object::{number, object, signed, text, whole};
 use crate::driver::error::NodeError;
-use crate::driver::facts::{FactPage, FactRecord, Filter};
+use crate::driver::facts::{FactPage, FactRecord};
 use crate::error::StoreError;
 use crate::fact::entry::{Draft, Entry};
 use crate::fact::statement::Fact;
 use crate::fact::value::Value;
-use crate::ids::DeviceId;
+use crate::ids::{DeviceId, FactId};
+use crate::journal::held::{HeldBack, HeldEntry};
+use crate::journal::query::Query;
 use crate::limits::SAFE_INTEGER;
+use crate::time::WallTime;
 
 // Properties of a fact by name, without a string made for each; a getter of the caller's may throw.
 #[wasm_bindgen]
@@ -28,6 +31,32 @@ extern "C" {
     fn authority(this: &GivenFact) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(method, getter, structural, catch)]
     fn timestamp(this: &GivenFact) -> Result<JsValue, JsValue>;
+
+    /// Which facts are meant, as the facade has put it together.
+    pub type GivenQuery;
+    #[wasm_bindgen(method, getter, structural)]
+    fn predicate(this: &GivenQuery) -> Option<String>;
+    #[wasm_bindgen(method, getter, structural)]
+    fn prefix(this: &GivenQuery) -> Option<String>;
+    #[wasm_bindgen(method, getter, structural)]
+    fn authority(this: &GivenQuery) -> Option<String>;
+    #[wasm_bindgen(method, getter, structural)]
+    fn device(this: &GivenQuery) -> Option<String>;
+    #[wasm_bindgen(method, getter, structural)]
+    fn entry(this: &GivenQuery) -> Option<String>;
+    /// Which of the entry's facts, if one is.
+    #[wasm_bindgen(method, getter, structural)]
+    fn index(this: &GivenQuery) -> Option<u16>;
+    /// Least and greatest timestamp of entries, both or neither.
+    #[wasm_bindgen(method, getter, structural, js_name = writtenFrom)]
+    fn written_from(this: &GivenQuery) -> Option<f64>;
+    #[wasm_bindgen(method, getter, structural, js_name = writtenTo)]
+    fn written_to(this: &GivenQuery) -> Option<f64>;
+    /// Likewise of facts.
+    #[wasm_bindgen(method, getter, structural, js_name = timestampFrom)]
+    fn timestamp_from(this: &GivenQuery) -> Option<f64>;
+    #[wasm_bindgen(method, getter, structural, js_name = timestampTo)]
+    fn timestamp_to(this: &GivenQuery) -> Option<f64>;
 
     type MadeFact;
     #[wasm_bindgen(method, setter, structural)]
@@ -48,6 +77,8 @@ extern "C" {
     fn set_authority(this: &MadeFact, id: &JsValue);
     #[wasm_bindgen(method, setter, structural)]
     fn set_timestamp(this: &MadeFact, millis: &JsValue);
+    #[wasm_bindgen(method, setter, structural)]
+    fn set_position(this: &MadeFact, position: &str);
 }
 
 /// One entry for each array of facts.
@@ -105,18 +136,57 @@ fn millis(value: &JsValue) -> Result<i64, ConvertError> {
 }
 
 /// Which facts are meant.
-pub(super) fn filter(predicate: Option<String>, prefix: Option<String>) -> Filter {
-    match (predicate, prefix) {
-        (Some(predicate), _) => Filter::Predicate(predicate),
-        (None, Some(prefix)) => Filter::Prefix(prefix),
-        (None, None) => Filter::All,
+pub(super) fn query(given: &GivenQuery) -> Result<Query, CallError> {
+    let mut query = Query {
+        predicate: given.predicate(),
+        prefix: given.prefix(),
+        authority: given.authority().map(|id| id.parse()).transpose()?,
+        device: given.device().map(|id| id.parse()).transpose()?,
+        entry: given.entry().map(|id| id.parse()).transpose()?,
+        ..Query::all()
+    };
+    if let (Some(entry), Some(index)) = (query.entry, given.index()) {
+        query = query.fact(FactId { entry, index });
     }
+    if let (Some(from), Some(to)) = (given.written_from(), given.written_to()) {
+        // What ends before all time begins holds nothing; the other ends are the nearest that there are.
+        let to = if to < 0.0 { None } else { Some(whole(to)) };
+        query = match to {
+            Some(to) => query.written(WallTime::from_micros(whole(from.ceil()))..=WallTime::from_micros(to)),
+            None => query.written(..WallTime::from_micros(0)),
+        };
+    }
+    if let (Some(from), Some(to)) = (given.timestamp_from(), given.timestamp_to()) {
+        query = query.timestamp(signed(from.ceil())..=signed(to.floor()));
+    }
+    Ok(query)
 }
 
-/// `{ facts, next }`; `next` is null at the end.
+/// `{ facts, next, more, behind }`.
 pub(super) fn page(page: &FactPage) -> JsValue {
     let facts: Array = page.facts.iter().map(record).collect();
-    object(&[("facts", facts.into()), ("next", page.next.map_or(JsValue::NULL, number))])
+    object(&[
+        ("facts", facts.into()),
+        ("next", text(page.next)),
+        ("more", JsValue::from_bool(page.more)),
+        ("behind", number(page.behind)),
+    ])
+}
+
+/// Entries that are held back.
+pub(super) fn held(held: &[HeldEntry]) -> JsValue {
+    let one = |held: &HeldEntry| {
+        let HeldBack::Ahead { due } = held.reason;
+        object(&[
+            ("id", text(held.id)),
+            ("number", number(held.number)),
+            ("device", text(held.device)),
+            ("timestamp", number(held.timestamp)),
+            ("reason", "ahead".into()),
+            ("due", number(due.as_micros())),
+        ])
+    };
+    held.iter().map(one).collect::<Array>().into()
 }
 
 fn record(record: &FactRecord) -> JsValue {
@@ -127,6 +197,7 @@ fn record(record: &FactRecord) -> JsValue {
     made.set_device(&record.device.to_string());
     made.set_entry_timestamp(&number(record.entry_timestamp));
     state(&made, &record.fact);
+    made.set_position(&record.position.to_string());
     made.into()
 }
 

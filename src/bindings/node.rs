@@ -16,9 +16,10 @@ use zeroize::Zeroize;
 use crate::bindings::custom::{JsStore, JsTransport, Tame};
 use crate::bindings::dialling::{Dialling, Dials};
 use crate::bindings::error::CallError;
+use crate::bindings::facts::GivenQuery;
 use crate::bindings::files::{Exporting, Importing};
 use crate::bindings::mailbox::{self, Call, Deferred, Mailbox};
-use crate::bindings::object::{number, object, text, whole};
+use crate::bindings::object::{number, object, text};
 use crate::bindings::{custom, events, facts, link, syncing};
 use crate::crypto::sign::DeviceKey;
 use crate::driver::command::{Command, JournalStatus, Reply};
@@ -28,6 +29,7 @@ use crate::driver::service::SyncService;
 use crate::fact::entry::Entry;
 use crate::fact::genesis::Genesis;
 use crate::ids::{EntryId, JournalId, StoreId};
+use crate::journal::position::Position;
 use crate::platform::BoxedStore;
 use crate::platform::memory::{MemoryStore, PipeNetwork};
 use crate::platform::send::BoxFuture;
@@ -265,14 +267,30 @@ impl Node {
         })
     }
 
-    /// A page of facts: of at most `limit` entries numbered beyond `after`.
-    pub fn page(&self, predicate: Option<String>, prefix: Option<String>, after: f64, limit: u32) -> Promise {
-        let (filter, after) = (facts::filter(predicate, prefix), whole(after));
+    /// A page of at most `limit` facts behind a position.
+    pub fn page(&self, given: &GivenQuery, after: Option<String>, limit: u32) -> Promise {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        self.ask(
-            |journal, reply| Command::Page { journal, filter, after, limit, reply },
-            |page| Ok(facts::page(&page)),
-        )
+        let parse = |_: &Open| {
+            let after = after.map(|after| after.parse::<Position>()).transpose()?;
+            Ok((Box::new(facts::query(given)?), after))
+        };
+        self.with(parse, |open, (query, after), deferred| {
+            let journal = open.node.journal();
+            let reply = mailbox::reply(deferred, None, |page| Ok(facts::page(&page)));
+            open.mailbox.post(Command::Page { journal, query, after, limit, reply });
+        })
+    }
+
+    /// A page of at most `limit` entries that are held back, behind the one of this id.
+    #[wasm_bindgen(js_name = heldBack)]
+    pub fn held_back(&self, after: Option<String>, limit: u32) -> Promise {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let parse = |_: &Open| Ok(after.map(|after| after.parse::<EntryId>()).transpose()?);
+        self.with(parse, |open, after, deferred| {
+            let journal = open.node.journal();
+            let reply = mailbox::reply(deferred, None, |held: Vec<_>| Ok(facts::held(&held)));
+            open.mailbox.post(Command::HeldBack { journal, after, limit, reply });
+        })
     }
 
     /// The entry of this id, or null.
@@ -303,6 +321,10 @@ impl Node {
                     ("entries", number(status.root.count)),
                     ("facts", number(status.facts)),
                     ("predicates", number(status.predicates)),
+                    ("authorities", number(status.authorities)),
+                    ("devices", number(status.devices)),
+                    ("heldBack", number(status.held_back)),
+                    ("position", text(status.position)),
                     ("store", text(status.cursor.store)),
                     ("number", number(status.cursor.number)),
                     ("connections", number(connections.get() as u64)),

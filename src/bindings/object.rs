@@ -25,6 +25,12 @@ pub(super) fn whole(number: f64) -> u64 {
     number as u64
 }
 
+/// The whole part of a number from JavaScript; for NaN 0.
+#[expect(clippy::cast_possible_truncation, reason = "`as` keeps to the nearest end")]
+pub(super) fn signed(number: f64) -> i64 {
+    number as i64
+}
+
 /// The text of an id, or null where there is none.
 pub(super) fn optional(id: Option<impl core::fmt::Display>) -> JsValue {
     id.map_or(JsValue::NULL, |id| JsValue::from_str(&id.to_string()))

@@ -71,13 +71,14 @@ test("two nodes of a page end with one root, and live", async () => {
 
 test("reading: filters, places, entries", async () => {
   const node = await made();
-  const { id, number } = await node.append([fact(1), { predicate: "other", value: "x" }]);
+  const { id } = await node.append([fact(1), { predicate: "other", value: "x" }]);
+  const { position } = await node.status();
   await node.append(fact(2));
   const read = async (options) => (await all(node.facts(options))).map(({ predicate }) => predicate);
   assert.deepEqual(await read(), ["note/1", "other", "note/2"]);
   assert.deepEqual(await read({ predicate: "other" }), ["other"]);
   assert.deepEqual(await read({ prefix: "note/" }), ["note/1", "note/2"]);
-  assert.deepEqual(await read({ after: number }), ["note/2"]);
+  assert.deepEqual(await read({ after: position }), ["note/2"]);
   const entry = await node.get(id);
   assert.deepEqual(entry.facts[1], { predicate: "other", value: "x", authority: null, timestamp: null });
   assert.deepEqual([entry.id, entry.device, entry.after], [id, node.device, []]);
@@ -98,7 +99,7 @@ test("live reading misses nothing, and ends when told", async () => {
   }
   await writing;
   assert.deepEqual(seen, Array.from({ length: 200 }, (_, i) => i / 2));
-  const idle = node.facts({ live: true, after: 1e6 });
+  const idle = node.facts({ live: true, after: (await node.status()).position });
   const waiting = idle.next();
   assert.deepEqual(await idle.return(), { done: true, value: undefined });
   assert.deepEqual(await waiting, { done: true, value: undefined });
@@ -147,6 +148,7 @@ function calls(node, options = {}) {
     () => node.appendAll([[fact(1)]], options),
     () => node.facts(options).next(),
     () => node.get("00".repeat(32), options),
+    () => node.heldBack(options),
     () => node.root(options),
     () => node.status(options),
     () => node.sync(options),
