@@ -85,6 +85,7 @@ pub use fact::statement::{Fact, FactError};
 pub use fact::unchecked::{EntryError, UncheckedEntry};
 pub use fact::value::{Value, ValueError};
 pub use ids::{AuthorityId, Cursor, DeviceId, EntryId, EpochId, FactId, JournalId, ParseIdError, StoreId};
+pub use journal::checkpoint::LoadedFrom;
 pub use merkle::map::MerkleMap;
 pub use merkle::prefix::Prefix;
 pub use merkle::subtree::{Node, Root};

@@ -66,6 +66,17 @@ pub const SIGN_SLICE: usize = 64;
 /// Compare-and-set appends that may fail in a row before an append is refused as contended.
 pub const COMMIT_ATTEMPTS: u32 = 16;
 
+/// Entries behind a journal's checkpoint from which on it is gone on with …
+pub const CHUNK_ENTRIES: usize = 4_096;
+/// … or the bytes that they take there …
+pub const CHUNK_BYTES: usize = 1_048_576;
+/// … or, when the journal is closed, fewer entries: to decode so many takes about a millisecond.
+pub const CHUNK_ENTRIES_MIN: usize = 256;
+/// Format of a checkpoint: entries of one chunk.
+pub const CHUNK_ENTRIES_MAX: usize = 65_536;
+/// Entries that a journal in memory takes in at once.
+pub const ABSORB_ENTRIES: usize = 2_048;
+
 /// Commands that wait for the command loop.
 pub const MAILBOX: usize = 64;
 /// Facts or entries of one page.
@@ -111,4 +122,7 @@ const _: () = {
     assert!(PAGE <= PAGE_MAX);
     assert!(QUEUE_FEED_BYTES + 2 * RECORD_BYTES < QUEUE_BYTES);
     assert!(CREDIT_BYTES < CONNECTION_CREDIT_BYTES);
+    assert!(CHUNK_ENTRIES_MIN < CHUNK_ENTRIES);
+    assert!(CHUNK_ENTRIES + COMMIT_ENTRIES <= CHUNK_ENTRIES_MAX);
+    assert!(CHUNK_ENTRIES + ABSORB_ENTRIES <= CHUNK_ENTRIES_MAX);
 };

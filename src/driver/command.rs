@@ -6,6 +6,7 @@ use crate::driver::error::NodeError;
 use crate::driver::facts::{FactPage, Filter};
 use crate::fact::entry::{Draft, Entry};
 use crate::ids::{Cursor, DeviceId, EntryId, JournalId};
+use crate::journal::checkpoint::LoadedFrom;
 use crate::merkle::subtree::Root;
 use crate::platform::send::MaybeSend;
 use crate::platform::traits::Connection;
@@ -54,6 +55,8 @@ pub struct JournalStatus {
     pub forked: u64,
     /// The place behind its last entry in this store.
     pub cursor: Cursor,
+    /// Where it was loaded from when it was opened.
+    pub loaded_from: LoadedFrom,
 }
 
 /// What a stop did.
@@ -79,6 +82,10 @@ pub(crate) enum Command {
     },
     Stop {
         reply: Reply<StopReport>,
+    },
+    /// Ends the service. Answered once all of its tasks have ended.
+    Close {
+        reply: Reply<()>,
     },
     IsRunning {
         reply: Reply<bool>,

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use crate::crypto::sign::DeviceKey;
+use crate::driver::checkpoint;
 use crate::driver::error::NodeError;
 use crate::error::StoreError;
 use crate::fact::entry::Entry;
+use crate::fact::summary::Summary;
 use crate::fact::unchecked::UncheckedEntry;
 use crate::ids::{Cursor, DeviceId, JournalId, StoreId};
-use crate::journal::set::Journal;
+use crate::limits::ABSORB_ENTRIES;
 use crate::platform::traits::{
     AppendOutcome, Clock, Durability, Entropy, EntropyError, Platform, Spawner, Store, StoredRecord,
 };
@@ -106,7 +108,7 @@ pub(crate) async fn register<S: Store>(
     store.set_note(&key, note, Some(genesis.unwrap_or_default())).await.map(drop)
 }
 
-/// Loads a journal whole, and the cursors into peers' stores that are kept with it.
+/// Loads a journal whole: from its checkpoint and the records behind it, or from the records alone.
 pub(crate) async fn load<P: Platform>(
     platform: &Arc<P>,
     id: JournalId,
@@ -114,7 +116,8 @@ pub(crate) async fn load<P: Platform>(
 ) -> Result<Loaded, StoreError> {
     let store = platform.store();
     let head = store.head(id).await?;
-    let mut journal = Journal::new(id, head.store, device);
+    let mut journal = checkpoint::load(platform, id, head, device).await;
+    let mut savings = Vec::new();
     loop {
         let from = journal.head().saturating_add(1);
         let page = store.read(id, from, LOAD_BYTES).await?;
@@ -123,13 +126,15 @@ pub(crate) async fn load<P: Platform>(
         }
         let wall = platform.clock().wall();
         let absorb = move || {
-            let entries = decode(id, from, page)?;
-            journal.absorb(&entries, wall);
-            Ok::<_, StoreError>(journal)
+            for some in decode(id, from, page)?.chunks(ABSORB_ENTRIES) {
+                journal.absorb(&Summary::of_all(some), wall);
+                savings.extend(journal.save(false));
+            }
+            Ok::<_, StoreError>((journal, savings))
         };
-        journal = platform.spawner().compute(absorb).await?;
+        (journal, savings) = platform.spawner().compute(absorb).await?;
     }
-    Ok((Box::new(journal), cursors(store, id).await?))
+    Ok(Loaded { journal, cursors: cursors(store, id).await?, savings })
 }
 
 /// Turns what the store returned into entries: numbered from `from` on, each with the bytes of its id.

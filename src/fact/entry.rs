@@ -9,7 +9,8 @@ use crate::codec::cbor::{DecodeError, Reader, Writer};
 use crate::crypto::hash;
 use crate::crypto::sign::DeviceKey;
 use crate::fact::statement::{Fact, FactError, FactView};
-use crate::ids::{DeviceId, EntryId, EpochId, JournalId};
+use crate::fact::summary::{FactSummary, Summary};
+use crate::ids::{AuthorityId, DeviceId, EntryId, EpochId, JournalId};
 use crate::limits::{AFTER, FACTS_PER_ENTRY, RECORD_BYTES, SAFE_INTEGER, SIGNATURE_BYTES};
 
 /// Version number that starts a body.
@@ -29,7 +30,7 @@ pub struct Draft {
     author: DeviceId,
     /// Canonical bytes of the array of facts.
     facts: Vec<u8>,
-    predicates: Vec<Span>,
+    places: Vec<Place>,
 }
 
 /// Facts that do not make an entry.
@@ -98,17 +99,18 @@ impl Draft {
         }
         let mut writer = Writer::with_capacity(facts.len().saturating_mul(64));
         writer.array(facts.len());
-        let mut predicates = Vec::with_capacity(facts.len());
+        let mut places = Vec::with_capacity(facts.len());
         for (index, fact) in facts.iter().enumerate() {
             let start = writer.as_bytes().len();
             fact.encode(&mut writer, &author).map_err(|error| DraftError::Fact { index, error })?;
-            predicates.push(Span::of_predicate(start, fact.predicate.len()));
+            let authority = fact.authority.filter(|authority| authority.as_bytes() != author.as_bytes());
+            places.push(Place { predicate: Span::of_predicate(start, fact.predicate.len()), authority });
             let bytes = writer.as_bytes().len();
             if bytes > RECORD_BYTES - OVERHEAD {
                 return Err(DraftError::Size { bytes });
             }
         }
-        Ok(Self { author, facts: writer.into_bytes(), predicates })
+        Ok(Self { author, facts: writer.into_bytes(), places })
     }
 
     /// The device that it was put together for.
@@ -123,7 +125,7 @@ impl Draft {
 
     /// How many facts.
     pub fn fact_count(&self) -> usize {
-        self.predicates.len()
+        self.places.len()
     }
 
     /// Signs the entry for the open journal `journal`. `key` is the author's.
@@ -156,7 +158,7 @@ impl Draft {
         Entry {
             id: entry_id(journal, &record),
             head: Head { device: self.author, after: after.to_vec(), timestamp },
-            predicates: self.predicates.iter().map(|span| span.shifted(facts_at)).collect(),
+            places: self.places.iter().map(|place| place.shifted(facts_at)).collect(),
             record: record.into(),
             facts_at,
         }
@@ -222,6 +224,20 @@ impl Span {
     }
 }
 
+/// What is known of a fact in an entry's bytes before its value is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) predicate: Span,
+    /// Nothing where it is the entry's own device.
+    pub(crate) authority: Option<AuthorityId>,
+}
+
+impl Place {
+    fn shifted(self, by: usize) -> Self {
+        Self { predicate: self.predicate.shifted(by), ..self }
+    }
+}
+
 /// The signed head of a plain entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
@@ -241,7 +257,7 @@ pub struct Entry {
     pub(crate) head: Head,
     /// Byte offset of the array of facts.
     pub(crate) facts_at: usize,
-    pub(crate) predicates: Vec<Span>,
+    pub(crate) places: Vec<Place>,
 }
 
 impl Entry {
@@ -304,12 +320,27 @@ impl Entry {
 
     /// How many facts it has, 1 to 1,000.
     pub fn fact_count(&self) -> usize {
-        self.predicates.len()
+        self.places.len()
     }
 
     /// The predicates of its facts, in their order.
     pub fn predicates(&self) -> impl Iterator<Item = &str> {
-        self.predicates.iter().map(|span| span.of(&self.record))
+        self.places.iter().map(|place| place.predicate.of(&self.record))
+    }
+
+    /// All that is known of it but for the values.
+    pub(crate) fn summary(&self) -> Summary<'_> {
+        let fact = |place: &Place| FactSummary {
+            predicate: place.predicate.of(&self.record),
+            authority: place.authority,
+        };
+        Summary {
+            id: self.id,
+            device: self.head.device,
+            timestamp: self.head.timestamp,
+            after: self.head.after.clone(),
+            facts: self.places.iter().map(fact).collect(),
+        }
     }
 
     /// Its facts.

@@ -86,7 +86,7 @@ impl Fact {
 pub(crate) struct FactView<'b> {
     pub(crate) predicate: &'b str,
     value: &'b [u8],
-    authority: Option<AuthorityId>,
+    pub(crate) authority: Option<AuthorityId>,
     timestamp: Option<i64>,
 }
 

@@ -3,8 +3,8 @@
 use crate::codec::cbor::{DecodeError, Reader};
 use crate::crypto::sign;
 use crate::fact::entry::{
-    Entry, EpochTag, Head, KIND_CONTROL, KIND_PLAIN, KIND_SEALED, Span, VERSION, entry_id, signed_message,
-    split_record,
+    Entry, EpochTag, Head, KIND_CONTROL, KIND_PLAIN, KIND_SEALED, Place, Span, VERSION, entry_id,
+    signed_message, split_record,
 };
 use crate::fact::statement::FactView;
 use crate::ids::{DeviceId, EntryId, EpochId, JournalId};
@@ -58,7 +58,7 @@ impl EntryError {
 struct Parsed {
     head: Head,
     facts_at: usize,
-    predicates: Vec<Span>,
+    places: Vec<Place>,
 }
 
 impl UncheckedEntry {
@@ -139,13 +139,7 @@ impl UncheckedEntry {
 }
 
 fn entry(id: EntryId, parsed: Parsed, record: Vec<u8>) -> Entry {
-    Entry {
-        id,
-        head: parsed.head,
-        facts_at: parsed.facts_at,
-        predicates: parsed.predicates,
-        record: record.into(),
-    }
+    Entry { id, head: parsed.head, facts_at: parsed.facts_at, places: parsed.places, record: record.into() }
 }
 
 fn parse(journal: &JournalId, record: &[u8]) -> Result<Parsed, EntryError> {
@@ -171,7 +165,7 @@ fn parse(journal: &JournalId, record: &[u8]) -> Result<Parsed, EntryError> {
         EpochTag { number: reader.unsigned()?, tag: reader.array_of_bytes("8 bytes of an epoch's id")? };
     let after = read_after(reader)?;
     reader.array_of("parts of a payload", 2)?;
-    let (timestamp, facts_at, predicates) = match kind {
+    let (timestamp, facts_at, places) = match kind {
         KIND_PLAIN => {
             let timestamp = reader.bounded("timestamp of the entry", SAFE_INTEGER)?;
             let facts_at = reader.position();
@@ -199,7 +193,7 @@ fn parse(journal: &JournalId, record: &[u8]) -> Result<Parsed, EntryError> {
     if kind != KIND_PLAIN {
         return Err(EntryError::KindNotAdmitted(kind));
     }
-    Ok(Parsed { head: Head { device, after, timestamp }, facts_at, predicates })
+    Ok(Parsed { head: Head { device, after, timestamp }, facts_at, places })
 }
 
 fn read_after(reader: &mut Reader<'_>) -> Result<Vec<EntryId>, DecodeError> {
@@ -217,19 +211,20 @@ fn read_after(reader: &mut Reader<'_>) -> Result<Vec<EntryId>, DecodeError> {
     Ok(after)
 }
 
-fn read_facts(reader: &mut Reader<'_>, device: &DeviceId) -> Result<Vec<Span>, DecodeError> {
+fn read_facts(reader: &mut Reader<'_>, device: &DeviceId) -> Result<Vec<Place>, DecodeError> {
     let position = reader.position();
     let len = reader.array("facts", FACTS_PER_ENTRY)?;
     if len == 0 {
         return Err(Reader::out_of_bounds(position, "facts"));
     }
-    let mut predicates = Vec::with_capacity(len);
+    let mut places = Vec::with_capacity(len);
     for _ in 0..len {
-        let fact = reader.position();
-        let predicate = FactView::read(reader, device)?.predicate;
-        predicates.push(Span::of_predicate(fact, predicate.len()));
+        let start = reader.position();
+        let fact = FactView::read(reader, device)?;
+        let predicate = Span::of_predicate(start, fact.predicate.len());
+        places.push(Place { predicate, authority: fact.authority });
     }
-    Ok(predicates)
+    Ok(places)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use crate::fact::entry::Entry;
+use crate::fact::summary::Summary;
 use crate::journal::number_set::ascending;
 
 /// By predicate, the numbers of the entries that have a fact with it, ascending.
@@ -15,8 +15,8 @@ pub(crate) struct Index {
 
 impl Index {
     /// Adds the entry that got `number`, the greatest so far.
-    pub(crate) fn insert(&mut self, number: u64, entry: &Entry) {
-        self.facts = self.facts.saturating_add(entry.fact_count() as u64);
+    pub(crate) fn insert(&mut self, number: u64, entry: &Summary<'_>) {
+        self.facts = self.facts.saturating_add(entry.facts.len() as u64);
         for predicate in entry.predicates() {
             match self.by_predicate.get_mut(predicate) {
                 Some(numbers) if numbers.last() == Some(&number) => {}

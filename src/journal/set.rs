@@ -4,9 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::fact::entry::Entry;
+use crate::fact::summary::Summary;
 use crate::ids::{Cursor, DeviceId, EntryId, JournalId, StoreId};
 use crate::journal::chains::Chains;
+use crate::journal::checkpoint::unsaved::Unsaved;
+use crate::journal::checkpoint::{LoadedFrom, Saving};
 use crate::journal::index::Index;
 use crate::journal::number_set::NumberSet;
 use crate::limits::{AFTER, AHEAD, SAFE_INTEGER};
@@ -31,6 +33,9 @@ pub(crate) struct Journal {
     clock: u64,
     /// Timestamps that were: they count once they are no longer.
     ahead: NumberSet,
+    /// What is to go into the checkpoint.
+    unsaved: Unsaved,
+    loaded_from: LoadedFrom,
 }
 
 impl Journal {
@@ -47,30 +52,50 @@ impl Journal {
             chains: Chains::default(),
             clock: 0,
             ahead: NumberSet::default(),
+            unsaved: Unsaved::all(),
+            loaded_from: LoadedFrom::Records,
         }
     }
 
     /// Takes in entries in the order in which the store numbered them, behind those that are here.
     /// An entry that is here already, which a store should not hold twice, gets its number all the same.
-    pub(crate) fn absorb(&mut self, entries: &[Entry], wall: WallTime) {
+    pub(crate) fn absorb(&mut self, entries: &[Summary<'_>], wall: WallTime) {
         let mut fresh = Vec::with_capacity(entries.len());
         for entry in entries {
-            self.ids.push(entry.id());
+            self.unsaved.push(entry, |id| self.numbers.get(id).copied());
+            self.ids.push(entry.id);
             let number = self.head();
-            if self.numbers.contains_key(&entry.id()) {
+            if self.numbers.contains_key(&entry.id) {
                 continue;
             }
-            self.numbers.insert(entry.id(), number);
+            self.numbers.insert(entry.id, number);
             self.index.insert(number, entry);
-            fresh.push(entry.id());
-            if entry.timestamp() > latest(wall) {
-                self.ahead.insert(entry.timestamp());
+            fresh.push(entry.id);
+            if entry.timestamp > latest(wall) {
+                self.ahead.insert(entry.timestamp);
             } else {
-                self.clock = self.clock.max(entry.timestamp());
+                self.clock = self.clock.max(entry.timestamp);
             }
             self.chains.insert(entry, |id| self.numbers.contains_key(id));
         }
         self.map.insert_all(fresh);
+    }
+
+    /// From here on `unsaved` gathers what is to go into the checkpoint.
+    pub(crate) fn gather(&mut self, unsaved: Unsaved, loaded_from: LoadedFrom) {
+        self.unsaved = unsaved;
+        self.loaded_from = loaded_from;
+    }
+
+    /// Where it was loaded from.
+    pub(crate) fn loaded_from(&self) -> LoadedFrom {
+        self.loaded_from
+    }
+
+    /// Makes the next chunk of the checkpoint, if one is full, or at `closing` if it is worth it.
+    pub(crate) fn save(&mut self, closing: bool) -> Option<Saving> {
+        let due = self.unsaved.is_full() || (closing && self.unsaved.is_worth_it());
+        if due { self.unsaved.take(self.id, &self.ids, self.map.root()) } else { None }
     }
 
     pub(crate) fn id(&self) -> JournalId {
@@ -145,7 +170,7 @@ fn latest(wall: WallTime) -> u64 {
 mod tests {
     use super::*;
     use crate::crypto::sign::DeviceKey;
-    use crate::fact::entry::Draft;
+    use crate::fact::entry::{Draft, Entry};
     use crate::fact::genesis::Genesis;
     use crate::fact::statement::Fact;
 
@@ -173,7 +198,7 @@ mod tests {
         for order in orders {
             let mut journal = journal(&key);
             for place in order {
-                journal.absorb(&[all[place].clone()], WallTime::from_micros(10));
+                journal.absorb(&[all[place].summary()], WallTime::from_micros(10));
             }
             let (after, timestamp) = journal.next_link(WallTime::from_micros(2));
             assert_eq!((after, timestamp), (vec![all[3].id()], 5), "{order:?}");
@@ -191,7 +216,7 @@ mod tests {
         let fork = entry(&other, &[first.id()], 4);
         let mut journal = journal(&own);
         let mut report = |entry: &Entry| {
-            journal.absorb(std::slice::from_ref(entry), wall);
+            journal.absorb(&[entry.summary()], wall);
             (journal.chains().missing(), journal.chains().forked(), journal.root().count)
         };
         assert_eq!(report(&third), (1, 0, 1), "the second is missing");
@@ -208,7 +233,7 @@ mod tests {
         let key = DeviceKey::from_seed([1; 32]);
         let mut journal = journal(&key);
         let ends: Vec<_> = (1..=10).map(|timestamp| entry(&key, &[], timestamp)).collect();
-        journal.absorb(&ends, WallTime::from_micros(10));
+        journal.absorb(&Summary::of_all(&ends), WallTime::from_micros(10));
         let (after, _) = journal.next_link(WallTime::from_micros(10));
         let mut latest: Vec<_> = ends[2..].iter().map(Entry::id).collect();
         latest.sort();
@@ -221,9 +246,9 @@ mod tests {
         let wall = WallTime::from_micros(1_000_000);
         let edge = 1_000_000 + 300_000_000;
         let mut journal = journal(&key);
-        journal.absorb(&[entry(&key, &[], edge + 1)], wall);
+        journal.absorb(&[entry(&key, &[], edge + 1).summary()], wall);
         assert_eq!(journal.next_link(wall).1, 1_000_000);
-        journal.absorb(&[entry(&key, &[], edge)], wall);
+        journal.absorb(&[entry(&key, &[], edge).summary()], wall);
         assert_eq!(journal.next_link(wall).1, edge + 1, "exactly 300,000 ms is not ahead");
         let later = WallTime::from_micros(1_000_001);
         assert_eq!(journal.next_link(later).1, edge + 2, "once it is due it counts");

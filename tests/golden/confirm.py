@@ -166,10 +166,12 @@ def checks():
         peers = [[address, optional(device)] for address, device in case["peers"]]
         yield f"peers: {case['name']}", cbor([1, peers]).hex() == case["hex"]
     try:
+        import confirm_checkpoint
         import confirm_roots
     except ModuleNotFoundError:
         return
     yield from confirm_roots.check()
+    yield from confirm_checkpoint.check(cbor, labelled("journal", genesis({"named": "notes"})))
 
 
 def main():

@@ -17,6 +17,7 @@ impl<P: Platform> CommandLoop<P> {
         match command {
             Command::Start { reply } => self.start(reply),
             Command::Stop { reply } => self.stop(reply),
+            Command::Close { reply } => self.closing.push(reply),
             Command::IsRunning { reply } => reply.answer(Ok(self.machine.is_running())),
             Command::Open { journal, reply } => {
                 let ticket = self.ticket(Waiting::Open(reply));
@@ -115,6 +116,7 @@ impl<P: Platform> CommandLoop<P> {
             missing: open.chains().missing(),
             forked: open.chains().forked(),
             cursor: open.cursor(),
+            loaded_from: open.loaded_from(),
         })
     }
 
