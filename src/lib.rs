@@ -93,6 +93,7 @@ pub use fact::statement::{Fact, FactError};
 pub use fact::unchecked::{EntryError, UncheckedEntry};
 pub use fact::value::{Value, ValueError};
 pub use ids::{AuthorityId, Cursor, DeviceId, EntryId, EpochId, FactId, JournalId, ParseIdError, StoreId};
+pub use journal::checkpoint::LoadedFrom;
 pub use journal::evidence::{Evidence, EvidenceError, Verdict};
 pub use journal::file::checker::{CheckedBatch, FileBatch, FileChecker, FileStep};
 pub use journal::file::error::FileError;

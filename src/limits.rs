@@ -86,6 +86,17 @@ pub const FILE_BATCH_ENTRIES: usize = 512;
 /// Files: bytes of records at which a batch is full.
 pub const FILE_BATCH_BYTES: usize = 1_048_576;
 
+/// Entries behind a journal's checkpoint from which on it is gone on with …
+pub const CHUNK_ENTRIES: usize = 4_096;
+/// … or the bytes that they take there …
+pub const CHUNK_BYTES: usize = 1_048_576;
+/// … or, when the journal is closed, fewer entries: to decode so many takes about a millisecond.
+pub const CHUNK_ENTRIES_MIN: usize = 256;
+/// Format of a checkpoint: entries of one chunk.
+pub const CHUNK_ENTRIES_MAX: usize = 65_536;
+/// Entries that a journal in memory takes in at once.
+pub const ABSORB_ENTRIES: usize = 2_048;
+
 /// Commands that wait for the command loop.
 pub const MAILBOX: usize = 64;
 /// Facts or entries of one page.
@@ -138,4 +149,7 @@ const _: () = {
     assert!(QUEUE_FEED_BYTES + 2 * RECORD_BYTES < QUEUE_BYTES);
     assert!(CREDIT_BYTES < CONNECTION_CREDIT_BYTES);
     assert!(FILE_BATCH_ENTRIES <= COMMIT_ENTRIES && FILE_BATCH_BYTES <= COMMIT_BYTES);
+    assert!(CHUNK_ENTRIES_MIN < CHUNK_ENTRIES);
+    assert!(CHUNK_ENTRIES + COMMIT_ENTRIES <= CHUNK_ENTRIES_MAX);
+    assert!(CHUNK_ENTRIES + ABSORB_ENTRIES <= CHUNK_ENTRIES_MAX);
 };

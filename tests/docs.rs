@@ -144,6 +144,18 @@ fn the_worked_example_of_files_is_what_the_code_does() {
 }
 
 #[test]
+fn the_example_of_a_checkpoint_is_the_golden_one() {
+    let golden = format!("{}/tests/golden/checkpoint.json", env!("CARGO_MANIFEST_DIR"));
+    let golden: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(golden).unwrap()).unwrap();
+    let blocks = hex_blocks(&document("STORES.md"));
+    assert_eq!(blocks.len(), 2);
+    for (name, bytes) in blocks {
+        let hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        assert_eq!(Some(hex.as_str()), golden[name.as_str()].as_str(), "{name}");
+    }
+}
+
+#[test]
 fn the_bounds_of_the_format_are_those_of_the_code() {
     let document = document("FORMAT.md");
     let bounds = [

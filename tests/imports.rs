@@ -55,7 +55,7 @@ async fn import(node: &SyncNode, file: &[u8]) -> Result<ImportReport, ImportErro
 }
 
 async fn values(node: &SyncNode) -> Vec<i64> {
-    let facts: Vec<_> = node.facts(Query::default()).collect().await;
+    let facts: Vec<_> = node.facts(Query::all()).collect().await;
     let value = |fact: Result<isoroot::FactRecord, _>| match fact.unwrap().fact.value {
         isoroot::Value::Integer(value) => value,
         other => panic!("{other:?}"),

@@ -52,7 +52,7 @@ fn f86_what_is_verified_and_applied_is_there_also_after_a_restart() {
         assert_eq!(b.root().await.unwrap(), Root::EMPTY, "judging changes nothing");
         let applied = b.verifier().apply(judged.verified).await.unwrap();
         assert_eq!((applied.new, applied.root), (5, root));
-        let facts = b.page(isoroot::Query::default(), None, 100).await.unwrap().facts;
+        let facts = b.page(isoroot::Query::all(), None, 100).await.unwrap().facts;
         assert_eq!(facts.len(), 5, "and in the index");
         drop(b);
         let again = SyncNode::open(platform(&world, &kept), genesis().journal()).await.unwrap();

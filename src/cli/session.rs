@@ -139,7 +139,8 @@ impl Session {
     /// Ends the service, and waits until the store has finished and let go of its file.
     pub(super) async fn close(self) {
         let Self { service, store, .. } = self;
-        drop(service);
+        // Only who is closed already says no, and is what is wanted.
+        drop(service.close().await);
         store.close().await;
     }
 }

@@ -47,7 +47,7 @@ pub enum DecodeError {
 }
 
 /// Writes canonical CBOR to a growing buffer.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Writer {
     out: Vec<u8>,
 }

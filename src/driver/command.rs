@@ -8,6 +8,7 @@ use crate::driver::facts::FactPage;
 use crate::driver::proofs::Proved;
 use crate::fact::entry::{Draft, Entry};
 use crate::ids::{Cursor, DeviceId, EntryId, JournalId};
+use crate::journal::checkpoint::LoadedFrom;
 use crate::journal::evidence::Evidence;
 use crate::journal::held::HeldEntry;
 use crate::journal::position::Position;
@@ -67,6 +68,8 @@ pub struct JournalStatus {
     pub cursor: Cursor,
     /// The same as a reader's place, behind all that is shown: a watch from here gives what comes.
     pub position: Position,
+    /// Where it was loaded from when it was opened.
+    pub loaded_from: LoadedFrom,
 }
 
 /// What a stop did.
@@ -92,6 +95,10 @@ pub(crate) enum Command {
     },
     Stop {
         reply: Reply<StopReport>,
+    },
+    /// Ends the service. Answered once all of its tasks have ended.
+    Close {
+        reply: Reply<()>,
     },
     IsRunning {
         reply: Reply<bool>,

@@ -186,6 +186,18 @@ impl SyncService {
         ask(&self.commands, |reply| Command::Stop { reply }).await
     }
 
+    /// Ends the service, for all its handles: stops it, finishes what is being written, keeps the
+    /// checkpoints of its journals, and waits for all of that. Then the store can be closed. Every
+    /// other call gets [`NodeError::Closed`] from then on.
+    ///
+    /// Dropping the last handle does the same in the background.
+    ///
+    /// # Errors
+    /// When it is closed already.
+    pub async fn close(&self) -> Result<(), NodeError> {
+        ask(&self.commands, |reply| Command::Close { reply }).await
+    }
+
     /// Whether it was started and not stopped.
     ///
     /// # Errors

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use crate::crypto::sign::DeviceKey;
+use crate::driver::checkpoint;
 use crate::driver::error::NodeError;
 use crate::error::StoreError;
 use crate::fact::entry::{Entry, entry_id};
 use crate::fact::genesis::Genesis;
+use crate::fact::summary::Summary;
 use crate::fact::unchecked::UncheckedEntry;
 use crate::ids::{Cursor, DeviceId, JournalId, StoreId};
-use crate::journal::set::Journal;
+use crate::limits::ABSORB_ENTRIES;
 use crate::platform::traits::{
     AppendOutcome, Durability, Entropy, EntropyError, Platform, Spawner, Store, StoredRecord,
 };
@@ -117,7 +119,7 @@ pub(crate) async fn genesis<S: Store>(store: &S, journal: JournalId) -> Result<O
     genesis.map(Some).ok_or_else(|| StoreError::Damaged(format!("the genesis of journal {journal} is none")))
 }
 
-/// Loads a journal whole, and the cursors into peers' stores that are kept with it.
+/// Loads a journal whole: from its checkpoint and the records behind it, or from the records alone.
 pub(crate) async fn load<P: Platform>(
     platform: &Arc<P>,
     id: JournalId,
@@ -125,7 +127,8 @@ pub(crate) async fn load<P: Platform>(
 ) -> Result<Loaded, StoreError> {
     let store = platform.store();
     let head = store.head(id).await?;
-    let mut journal = Journal::new(id, head.store, device);
+    let mut journal = checkpoint::load(platform, id, head, device).await;
+    let mut savings = Vec::new();
     loop {
         let from = journal.head().saturating_add(1);
         let page = store.read(id, from, LOAD_BYTES).await?;
@@ -133,13 +136,15 @@ pub(crate) async fn load<P: Platform>(
             break;
         }
         let absorb = move || {
-            let entries = decode(id, from, page)?;
-            journal.absorb(&entries);
-            Ok::<_, StoreError>(journal)
+            for some in decode(id, from, page)?.chunks(ABSORB_ENTRIES) {
+                journal.absorb(&Summary::of_all(some));
+                savings.extend(journal.save(false));
+            }
+            Ok::<_, StoreError>((journal, savings))
         };
-        journal = platform.spawner().compute(absorb).await?;
+        (journal, savings) = platform.spawner().compute(absorb).await?;
     }
-    Ok((Box::new(journal), cursors(store, id).await?))
+    Ok(Loaded { journal, cursors: cursors(store, id).await?, savings })
 }
 
 /// Turns what the store returned into entries: numbered from `from` on, each with the bytes of its id.

@@ -9,6 +9,7 @@ use crate::codec::cbor::{DecodeError, Reader, Writer};
 use crate::crypto::hash;
 use crate::crypto::sign::DeviceKey;
 use crate::fact::statement::{Fact, FactError, FactView};
+use crate::fact::summary::{FactSummary, Summary};
 use crate::ids::{AuthorityId, DeviceId, EntryId, EpochId, JournalId};
 use crate::limits::{AFTER, FACTS_PER_ENTRY, RECORD_BYTES, SAFE_INTEGER, SIGNATURE_BYTES};
 
@@ -323,6 +324,18 @@ impl Entry {
     /// another than the device.
     pub(crate) fn topics(&self) -> impl Iterator<Item = (&str, Option<AuthorityId>)> {
         self.topics.iter().map(|span| (span.predicate(&self.record), span.authority(&self.record)))
+    }
+
+    /// All that is known of it but for the values.
+    pub(crate) fn summary(&self) -> Summary<'_> {
+        let facts = self.topics().map(|(predicate, authority)| FactSummary { predicate, authority });
+        Summary {
+            id: self.id,
+            device: self.head.device,
+            timestamp: self.head.timestamp,
+            after: self.head.after.clone(),
+            facts: facts.collect(),
+        }
     }
 
     /// Its facts.

@@ -5,5 +5,6 @@ pub(crate) mod entry;
 pub(crate) mod genesis;
 pub(crate) mod link;
 pub(crate) mod statement;
+pub(crate) mod summary;
 pub(crate) mod unchecked;
 pub(crate) mod value;

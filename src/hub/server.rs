@@ -103,7 +103,9 @@ impl Hub {
         {
             tracing::warn!(name: "hub.aborted", tasks = ?report.aborted, "tasks did not end in time");
         }
-        drop((service, pages));
+        drop(pages);
+        // Only who is closed already says no, and is what is wanted.
+        drop(service.close().await);
         store.close().await;
     }
 }

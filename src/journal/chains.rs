@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BinaryHeap};
 
-use crate::fact::entry::Entry;
+use crate::fact::summary::Summary;
 use crate::ids::{DeviceId, EntryId};
 
 /// One device's chain.
@@ -28,19 +28,19 @@ pub(crate) struct Chains {
 
 impl Chains {
     /// Takes in an entry that is new here; `is_here` says of an id whether its entry is.
-    pub(crate) fn insert(&mut self, entry: &Entry, is_here: impl Fn(&EntryId) -> bool) {
-        let chain = self.by_device.entry(entry.device()).or_default();
+    pub(crate) fn insert(&mut self, entry: &Summary<'_>, is_here: impl Fn(&EntryId) -> bool) {
+        let chain = self.by_device.entry(entry.device).or_default();
         let (missing, forked) = (chain.missing.len(), chain.ends.len() > 1);
-        let mut named_before = chain.missing.remove(&entry.id()).is_some();
-        for before in entry.after() {
+        let mut named_before = chain.missing.remove(&entry.id).is_some();
+        for before in &entry.after {
             // An entry can't name itself, nor be named before it is made, but a liar's bytes may try.
-            named_before |= *before == entry.id();
+            named_before |= *before == entry.id;
             if chain.ends.remove(before).is_none() && !is_here(before) {
-                chain.missing.insert(*before, entry.timestamp());
+                chain.missing.insert(*before, entry.timestamp);
             }
         }
         if !named_before {
-            chain.ends.insert(entry.id(), entry.timestamp());
+            chain.ends.insert(entry.id, entry.timestamp);
         }
         self.missing = self.missing.saturating_add(chain.missing.len() as u64).saturating_sub(missing as u64);
         let is_forked = chain.ends.len() > 1;

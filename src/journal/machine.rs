@@ -13,9 +13,11 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::crypto::sign::DeviceKey;
 use crate::error::StoreError;
 use crate::fact::entry::{Draft, Entry};
+use crate::fact::summary::Summary;
 use crate::ids::EntryId;
+use crate::journal::checkpoint::Saving;
 use crate::journal::set::{Journal, next_timestamp};
-use crate::limits::{COMMIT_ATTEMPTS, COMMIT_BYTES, COMMIT_ENTRIES, SIGN_SLICE};
+use crate::limits::{ABSORB_ENTRIES, COMMIT_ATTEMPTS, COMMIT_BYTES, COMMIT_ENTRIES, SIGN_SLICE};
 use crate::time::WallTime;
 
 /// Names a caller that waits for an append.
@@ -50,6 +52,8 @@ pub(crate) enum JournalEffect {
     Unsettled { bundle: BundleId, error: StoreError },
     /// The journal now reaches this number.
     Grew { head: u64 },
+    /// Go on with the checkpoint. It may fail: then opening takes longer.
+    Save(Saving),
 }
 
 /// Own facts that wait to be signed and committed.
@@ -153,8 +157,8 @@ impl JournalMachine {
         };
         let before = self.journal.head();
         let own_from = before.saturating_add(batch.incoming.len() as u64);
-        self.journal.absorb(&batch.incoming);
-        self.journal.absorb(&batch.signed);
+        self.absorb(&batch.incoming);
+        self.absorb(&batch.signed);
         let own = batch.signed.iter().zip(own_from.saturating_add(1)..);
         for ((ticket, _), (entry, number)) in batch.drafts.iter().zip(own) {
             if let Some(append) = self.appends.iter_mut().find(|append| append.ticket == *ticket) {
@@ -169,6 +173,19 @@ impl JournalMachine {
         self.settle(batch.bundles, before);
         self.effects.push_back(JournalEffect::Grew { head: self.journal.head() });
         self.advance(wall);
+    }
+
+    /// Takes in what the store has.
+    fn absorb(&mut self, entries: &[Entry]) {
+        for some in entries.chunks(ABSORB_ENTRIES) {
+            self.journal.absorb(&Summary::of_all(some));
+            self.effects.extend(self.journal.save(false).map(JournalEffect::Save));
+        }
+    }
+
+    /// What of the checkpoint is to be kept before the journal leaves memory.
+    pub(crate) fn close(&mut self) -> Option<Saving> {
+        self.journal.save(true)
     }
 
     /// The commit in flight did not happen: another writer was faster.
@@ -194,7 +211,7 @@ impl JournalMachine {
 
     /// Entries that another writer appended, in the order of their numbers.
     pub(crate) fn followed(&mut self, entries: &[Entry]) {
-        self.journal.absorb(entries);
+        self.absorb(entries);
         if !entries.is_empty() {
             self.effects.push_back(JournalEffect::Grew { head: self.journal.head() });
         }

@@ -1,6 +1,7 @@
 //! A journal: the set of its entries, what is known of each in memory, and how it grows.
 
 pub(crate) mod chains;
+pub(crate) mod checkpoint;
 pub(crate) mod evidence;
 pub(crate) mod file;
 pub(crate) mod held;

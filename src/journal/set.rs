@@ -5,9 +5,11 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use crate::fact::entry::Entry;
+use crate::fact::summary::Summary;
 use crate::ids::{Cursor, DeviceId, EntryId, JournalId, StoreId};
 use crate::journal::chains::Chains;
+use crate::journal::checkpoint::unsaved::Unsaved;
+use crate::journal::checkpoint::{LoadedFrom, Saving};
 use crate::journal::held::{HeldBack, HeldEntry};
 use crate::journal::index::Index;
 use crate::journal::position::Position;
@@ -37,6 +39,9 @@ pub(crate) struct Journal {
     /// The greatest timestamp that is not held back. It only grows: what was shown stays shown as long as
     /// the journal is in memory, also when the clock goes back.
     shown: WallTime,
+    /// What is to go into the checkpoint.
+    unsaved: Unsaved,
+    loaded_from: LoadedFrom,
 }
 
 impl Journal {
@@ -53,6 +58,8 @@ impl Journal {
             chains: Chains::default(),
             ahead: AHEAD,
             shown: WallTime::default(),
+            unsaved: Unsaved::all(),
+            loaded_from: LoadedFrom::Records,
         }
     }
 
@@ -63,20 +70,39 @@ impl Journal {
 
     /// Takes in entries in the order in which the store numbered them, behind those that are here.
     /// An entry that is here already, which a store should not hold twice, gets its number all the same.
-    pub(crate) fn absorb(&mut self, entries: &[Entry]) {
+    pub(crate) fn absorb(&mut self, entries: &[Summary<'_>]) {
         let mut fresh = Vec::with_capacity(entries.len());
         for entry in entries {
-            self.ids.push(entry.id());
+            self.unsaved.push(entry, |id| self.numbers.get(id).copied());
+            self.ids.push(entry.id);
             let number = self.head();
-            if self.numbers.contains_key(&entry.id()) {
+            if self.numbers.contains_key(&entry.id) {
                 continue;
             }
-            self.numbers.insert(entry.id(), number);
-            self.index.insert(number, entry.timestamp(), entry.device(), entry.topics());
-            fresh.push(entry.id());
+            self.numbers.insert(entry.id, number);
+            let facts = entry.facts.iter().map(|fact| (fact.predicate, fact.authority));
+            self.index.insert(number, entry.timestamp, entry.device, facts);
+            fresh.push(entry.id);
             self.chains.insert(entry, |id| self.numbers.contains_key(id));
         }
         self.map.insert_all(fresh);
+    }
+
+    /// From here on `unsaved` gathers what is to go into the checkpoint.
+    pub(crate) fn gather(&mut self, unsaved: Unsaved, loaded_from: LoadedFrom) {
+        self.unsaved = unsaved;
+        self.loaded_from = loaded_from;
+    }
+
+    /// Where it was loaded from.
+    pub(crate) fn loaded_from(&self) -> LoadedFrom {
+        self.loaded_from
+    }
+
+    /// Makes the next chunk of the checkpoint, if one is full, or at `closing` if it is worth it.
+    pub(crate) fn save(&mut self, closing: bool) -> Option<Saving> {
+        let due = self.unsaved.is_full() || (closing && self.unsaved.is_worth_it());
+        if due { self.unsaved.take(self.id, &self.ids, self.map.root()) } else { None }
     }
 
     pub(crate) fn id(&self) -> JournalId {
@@ -207,7 +233,7 @@ pub(crate) fn next_timestamp(last: u64, wall: WallTime) -> u64 {
 mod tests {
     use super::*;
     use crate::crypto::sign::DeviceKey;
-    use crate::fact::entry::Draft;
+    use crate::fact::entry::{Draft, Entry};
     use crate::fact::genesis::Genesis;
     use crate::fact::statement::Fact;
 
@@ -235,7 +261,7 @@ mod tests {
         for order in orders {
             let mut journal = journal(&key);
             for place in order {
-                journal.absorb(&[all[place].clone()]);
+                journal.absorb(&[all[place].summary()]);
             }
             let (after, timestamp) = journal.next_link(WallTime::from_micros(2));
             assert_eq!((after, timestamp), (vec![all[3].id()], 5), "{order:?}");
@@ -253,7 +279,7 @@ mod tests {
         let fork = entry(&other, &[first.id()], 4);
         let mut journal = journal(&own);
         let mut report = |entry: &Entry| {
-            journal.absorb(std::slice::from_ref(entry));
+            journal.absorb(&[entry.summary()]);
             (journal.chains().missing(), journal.chains().forked(), journal.root().count)
         };
         assert_eq!(report(&third), (1, 0, 1), "the second is missing");
@@ -270,7 +296,7 @@ mod tests {
         let key = DeviceKey::from_seed([1; 32]);
         let mut journal = journal(&key);
         let ends: Vec<_> = (1..=10).map(|timestamp| entry(&key, &[], timestamp)).collect();
-        journal.absorb(&ends);
+        journal.absorb(&Summary::of_all(&ends));
         let (after, _) = journal.next_link(WallTime::from_micros(10));
         let mut latest: Vec<_> = ends[2..].iter().map(Entry::id).collect();
         latest.sort();
@@ -283,9 +309,9 @@ mod tests {
         let wall = WallTime::from_micros(1_000_000);
         let edge = 1_000_000 + 300_000_000;
         let mut journal = journal(&key);
-        journal.absorb(&[entry(&key, &[], edge + 1)]);
+        journal.absorb(&[entry(&key, &[], edge + 1).summary()]);
         assert_eq!(journal.next_link(wall).1, 1_000_000);
-        journal.absorb(&[entry(&key, &[], edge)]);
+        journal.absorb(&[entry(&key, &[], edge).summary()]);
         assert_eq!(journal.next_link(wall).1, edge + 1, "exactly 300,000 ms is not ahead");
         let later = WallTime::from_micros(1_000_001);
         assert_eq!(journal.next_link(later).1, edge + 2, "once it is due it counts");

@@ -104,6 +104,7 @@ mod tests {
     use crate::fact::entry::{Draft, Entry};
     use crate::fact::genesis::Genesis;
     use crate::fact::statement::Fact;
+    use crate::fact::summary::Summary;
     use crate::ids::StoreId;
     use crate::merkle::map::MerkleMap;
 
@@ -124,10 +125,10 @@ mod tests {
             let entries = entries(24);
             let (key, id) = (DeviceKey::from_seed([2; 32]), Genesis::named("view").journal());
             let mut journal = Journal::new(id, StoreId::from_bytes([1; 16]), key.device());
-            journal.absorb(&entries[..at]);
+            journal.absorb(&Summary::of_all(&entries[..at]));
             let mut view = View::new(&journal);
             for chunk in entries[at..].chunks(steps) {
-                journal.absorb(chunk);
+                journal.absorb(&Summary::of_all(chunk));
                 let numbers: Vec<u64> = (1..=journal.head()).collect();
                 let marked = |number: &u64| marks[*number as usize - 1];
                 numbers.iter().filter(|number| marked(number).0).for_each(|number| view.find(*number));

@@ -3,6 +3,7 @@
 use crate::error::StoreError;
 use crate::fact::entry::{Draft, Entry};
 use crate::ids::{Cursor, DeviceId, EntryId, JournalId};
+use crate::journal::checkpoint::Saving;
 use crate::journal::machine::Ticket;
 use crate::journal::set::Journal;
 use crate::service::event::Event;
@@ -14,8 +15,15 @@ use crate::session::report::SyncReport;
 /// Names a connection of this node; never used again.
 pub(crate) type ConnectionId = u64;
 
-/// A journal as it was loaded, and the cursors into peers' stores that were kept with it.
-pub(crate) type Loaded = (Box<Journal>, Vec<(DeviceId, Cursor)>);
+/// A journal as it was loaded.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) journal: Box<Journal>,
+    /// The cursors into peers' stores that were kept with it.
+    pub(crate) cursors: Vec<(DeviceId, Cursor)>,
+    /// How its checkpoint is to go on.
+    pub(crate) savings: Vec<Saving>,
+}
 
 /// Something that happened outside.
 #[derive(Debug)]
@@ -36,7 +44,7 @@ pub(crate) enum Input {
     RemovePeer { address: String },
     /// Sync a journal with a peer now; answered by `Synced`.
     Sync { ticket: Ticket, journal: JournalId, address: String },
-    /// A journal has been loaded, with the cursors into peers' stores that were kept with it.
+    /// A journal has been loaded.
     Loaded { journal: JournalId, loaded: Result<Loaded, StoreError> },
     /// The commit in flight is durable.
     Committed { journal: JournalId },
@@ -91,6 +99,8 @@ pub(crate) enum Effect {
     Follow { journal: JournalId, from: u64 },
     /// Keep a cursor into a peer's store with the journal. A hint: losing it costs time only.
     Remember { journal: JournalId, device: DeviceId, cursor: Cursor },
+    /// Go on with a journal's checkpoint, behind what was asked before. Losing it costs time only.
+    Save { journal: JournalId, saving: Saving },
     /// The answer to `Open`.
     Opened { ticket: Ticket, opened: Result<(), StoreError> },
     /// The answer to `Append`.

@@ -169,6 +169,7 @@ def checks():
         peers = [[address, optional(device)] for address, device in case["peers"]]
         yield f"peers: {case['name']}", cbor([1, peers]).hex() == case["hex"]
     try:
+        import confirm_checkpoint
         import confirm_roots
     except ModuleNotFoundError:
         return
@@ -180,6 +181,7 @@ def checks():
 
     yield from confirm_symbols.check()
     yield from proofs().check()
+    yield from confirm_checkpoint.check(cbor, labelled("journal", genesis({"named": "notes"})))
 
 
 def proofs():

@@ -20,6 +20,7 @@ impl<P: Platform> CommandLoop<P> {
         match command {
             Command::Start { reply } => self.start(reply),
             Command::Stop { reply } => self.stop(reply),
+            Command::Close { reply } => self.closing.push(reply),
             Command::IsRunning { reply } => reply.answer(Ok(self.machine.is_running())),
             Command::Open { journal, reply } => {
                 let ticket = self.ticket(Waiting::Open(reply));
@@ -225,5 +226,6 @@ fn status(open: &Journal) -> JournalStatus {
         forked: open.chains().forked(),
         cursor: open.cursor(),
         position: open.position(),
+        loaded_from: open.loaded_from(),
     }
 }

@@ -7,6 +7,7 @@ use futures::channel::oneshot;
 use futures::future::FutureExt;
 use futures::select_biased;
 
+use crate::driver::checkpoint;
 use crate::driver::command_loop::{CommandLoop, Outside, Waiting, Writer, send};
 use crate::driver::connection::{self, Outgoing};
 use crate::driver::error::NodeError;
@@ -97,6 +98,19 @@ impl<P: Platform> CommandLoop<P> {
             Effect::Remember { journal, device, cursor } => {
                 let remember = storage::remember(store, journal, device, cursor);
                 self.work.spawn(self.platform.spawner(), "remember", Box::pin(remember), None);
+            }
+            Effect::Save { journal, saving } => {
+                let savings = match &self.savings {
+                    Some(savings) => savings,
+                    None => {
+                        let (savings, waiting) = async_channel::unbounded();
+                        let save = Box::pin(checkpoint::save_all(store, waiting));
+                        self.work.spawn(self.platform.spawner(), "checkpoint", save, None);
+                        self.savings.insert(savings)
+                    }
+                };
+                // If its task has failed, opening takes longer.
+                drop(savings.try_send((journal, saving)));
             }
             Effect::Opened { ticket, opened } => {
                 if let Some(Waiting::Open(reply)) = self.waiting.remove(&ticket) {

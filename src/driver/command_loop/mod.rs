@@ -17,6 +17,7 @@ use crate::driver::connection::Outgoing;
 use crate::driver::error::NodeError;
 use crate::driver::task_group::TaskGroup;
 use crate::ids::{EntryId, JournalId};
+use crate::journal::checkpoint::Saving;
 use crate::journal::position::Position;
 use crate::limits::DRAIN;
 use crate::platform::traits::{Clock, Connection, Platform, Timer};
@@ -93,6 +94,10 @@ pub(crate) struct CommandLoop<P: Platform> {
     dials: LiteMap<ConnectionId, AbortHandle>,
     /// Tasks that watch the store for what others append.
     followers: LiteMap<JournalId, AbortHandle>,
+    /// Where to put what is to go into checkpoints.
+    savings: Option<Sender<(JournalId, Saving)>>,
+    /// Who waits until the service has ended.
+    closing: Vec<Reply<()>>,
     waiting: LiteMap<u64, Waiting>,
     next_ticket: u64,
     watchers: Vec<Watcher>,
@@ -115,6 +120,8 @@ impl<P: Platform> CommandLoop<P> {
             writers: LiteMap::new(),
             dials: LiteMap::new(),
             followers: LiteMap::new(),
+            savings: None,
+            closing: Vec::new(),
             waiting: LiteMap::new(),
             next_ticket: 0,
             watchers: Vec::new(),
@@ -145,6 +152,9 @@ impl<P: Platform> CommandLoop<P> {
                 }
                 Err(async_channel::TryRecvError::Empty) => {}
                 Err(async_channel::TryRecvError::Closed) => break,
+            }
+            if !self.closing.is_empty() {
+                break;
             }
             let deadline = self.machine.poll_deadline();
             if deadline.is_some_and(|deadline| deadline <= self.now().monotonic) {
@@ -191,15 +201,20 @@ impl<P: Platform> CommandLoop<P> {
         self.wind_up().await;
     }
 
-    /// The last handle is gone: nothing can be heard any more, what was acknowledged is durable.
+    /// The last handle is gone, or one has ended it: nothing is heard any more, what was acknowledged is
+    /// durable.
     async fn wind_up(mut self) {
+        self.commands.close();
         // Whoever still waits is told so at once.
         self.waiting.clear();
         self.watchers.clear();
         self.subscribers.clear();
         self.answers.abort();
         self.machine.handle(Input::Stop, self.now());
+        self.machine.close();
         self.carry_out_all();
+        // Nothing more comes behind what waits to be saved.
+        drop(self.savings.take());
         for (_, follower) in std::mem::take(&mut self.followers) {
             follower.abort();
         }
@@ -207,6 +222,9 @@ impl<P: Platform> CommandLoop<P> {
         self.inbox.close();
         self.connections.drain(self.platform.timer(), DRAIN).await;
         self.work.drain(self.platform.timer(), DRAIN).await;
+        for reply in self.closing {
+            reply.answer(Ok(()));
+        }
     }
 
     fn now(&self) -> Now {
@@ -216,8 +234,8 @@ impl<P: Platform> CommandLoop<P> {
     fn handle(&mut self, outside: Outside) {
         match outside {
             Outside::Input(input) => {
-                if let Input::Loaded { journal, loaded: Ok((loaded, _)) } = &input {
-                    self.watch_store(*journal, loaded.head());
+                if let Input::Loaded { journal, loaded: Ok(loaded) } = &input {
+                    self.watch_store(*journal, loaded.journal.head());
                 }
                 self.machine.handle(input, self.now());
             }

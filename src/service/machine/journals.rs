@@ -72,11 +72,12 @@ impl Machine {
 
     pub(super) fn loaded(&mut self, journal: JournalId, loaded: Result<Loaded, StoreError>, now: Now) {
         let Some(Slot::Loading { tickets, openings }) = self.slots.0.remove(&journal) else { return };
-        let opened = loaded.map(|(journal_state, cursors)| {
+        let opened = loaded.map(|Loaded { journal: loaded, cursors, savings }| {
             for (device, cursor) in cursors {
                 self.keep_cursor(journal, device, cursor);
             }
-            let mut state = journal_state.with_ahead(self.config.ahead);
+            self.effects.extend(savings.into_iter().map(|saving| Effect::Save { journal, saving }));
+            let mut state = loaded.with_ahead(self.config.ahead);
             // What is due was so before: nobody has seen it held back.
             state.observe(now.wall);
             let machine = Box::new(JournalMachine::new(state, self.key.clone()));
@@ -175,11 +176,26 @@ impl Machine {
             Slot::Loaded { .. } | Slot::Loading { .. } => None,
         });
         if let Some(journal) = unneeded {
+            self.save(journal);
             self.slots.0.remove(&journal);
             self.held.remove(&journal);
             self.effects.push_back(Effect::Unload { journal });
         }
         unneeded.is_some()
+    }
+
+    /// Has the checkpoints of all journals kept, before the service ends.
+    pub(crate) fn close(&mut self) {
+        for journal in self.slots.0.keys().copied().collect::<Vec<_>>() {
+            self.save(journal);
+        }
+    }
+
+    /// Has the checkpoint of a journal kept that is about to leave memory.
+    fn save(&mut self, journal: JournalId) {
+        if let Some(saving) = self.slots.machine(journal).and_then(JournalMachine::close) {
+            self.effects.push_back(Effect::Save { journal, saving });
+        }
     }
 
     pub(super) fn with_journal(
@@ -218,6 +234,7 @@ impl Machine {
                 JournalEffect::Unsettled { bundle: BundleId::Import(ticket), error } => {
                     self.effects.push_back(Effect::Imported { ticket, imported: Err(error) });
                 }
+                JournalEffect::Save(saving) => self.effects.push_back(Effect::Save { journal, saving }),
                 JournalEffect::Grew { head } => {
                     self.effects.push_back(Effect::Event(Event::Grew { journal, head }));
                     for connection in self.links.keys().copied().collect::<Vec<_>>() {
