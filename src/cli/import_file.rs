@@ -220,9 +220,11 @@ fn pieces(mut input: impl Read + Send + 'static) -> Pieces {
             let mut piece = vec![0; PIECE_BYTES];
             let came = read(&mut input, &mut piece);
             piece.truncate(*came.as_ref().unwrap_or(&0));
-            let last = piece.is_empty();
-            let piece = came.map(|_| piece);
-            if (last && piece.is_ok()) || sender.send_blocking(piece).is_err() || last {
+            if matches!(came, Ok(0)) {
+                return;
+            }
+            let failed = came.is_err();
+            if sender.send_blocking(came.map(|_| piece)).is_err() || failed {
                 return;
             }
         }
