@@ -314,6 +314,48 @@ export interface SyncNodeEventMap {
     }>;
 }
 
+/** A proof about several entries. */
+export interface Proved {
+    /** The root that it holds for: that of the journal at the moment when it was made. */
+    readonly root: Root;
+    /** How many entries the journal has then. */
+    readonly entries: number;
+    /** The proof, for `verifyProof`. */
+    readonly proof: Uint8Array;
+}
+/** What evidence shows. */
+export type Verified = {
+    /** The entry that it is about. */
+    readonly id: EntryId;
+    /**
+     * The journal that it names. Where the entry is in, the entry names it too. Where it is not, this is the
+     * word of whoever gave the evidence: the root alone says of which journal that is.
+     */
+    readonly journal: JournalId;
+    /** How many entries the journal with this root has. */
+    readonly entries: number;
+} & ({
+    /** The entry is in the journal. */
+    readonly in: true;
+    /** The entry, which its device has signed. */
+    readonly entry: Entry;
+} | {
+    /** No entry with this id is in the journal. */
+    readonly in: false;
+    readonly entry: null;
+});
+/**
+ * Checks evidence, the bytes that `node.prove` gives, against a root that you trust. It needs no journal, and
+ * no trust in who gave the evidence. Fails with `PROOF_FALSE` if it does not hold, with `PROOF_MALFORMED` if
+ * the bytes are no evidence.
+ */
+export declare function verify(evidence: Uint8Array, root: Root | string, options?: WaitOptions): Promise<Verified>;
+/**
+ * Checks a proof of `node.proveAll` against a root that you trust: for each of the ids, which are those that it
+ * was made for, whether its entry is in the journal. Fails as `verify` does.
+ */
+export declare function verifyProof(proof: Uint8Array, root: Root | string, ids: readonly (EntryId | string)[], options?: WaitOptions): Promise<boolean[]>;
+
 /** How a node stands. It can be used in all states but `closed` and `crashed`; it dials while `running`. */
 export type State = "stopped" | "starting" | "running" | "stopping" | "closed" | "crashed";
 /** Where a node keeps its journal, and whom it dials. */
@@ -450,6 +492,13 @@ export declare class SyncNode extends EventTarget implements AsyncDisposable {
     facts(options?: FactsOptions): AsyncIterableIterator<FactRecord>;
     /** The entry with this id, if it is here. */
     get(entry: EntryId, options?: WaitOptions): Promise<Entry | null>;
+    /**
+     * Evidence that the entry with this id is in the journal, with the entry, or that it is not: bytes for anyone
+     * who has the root of this moment and calls `verify`. A fact is proved by its whole entry.
+     */
+    prove(entry: EntryId, options?: WaitOptions): Promise<Uint8Array>;
+    /** One proof about 1 to 10,000 entries, each in the journal or not, for `verifyProof`. */
+    proveAll(entries: readonly EntryId[], options?: WaitOptions): Promise<Proved>;
     /** The Merkle root: two nodes are in sync exactly when theirs are equal. */
     root(options?: WaitOptions): Promise<Root>;
     /** The node and its journal as they are now. */

@@ -6,6 +6,10 @@ use crate::limits::PROOF_IDS;
 use crate::merkle::map::MerkleMap;
 use crate::merkle::prefix::{Prefix, sort, split};
 use crate::merkle::proof::{Proof, Tag};
+use crate::merkle::subtree::Node;
+
+/// A subtree of so many ids is proved from its ids. The map keeps the hashes below all larger ones.
+const FEW: u64 = 16;
 
 /// Why there is no such proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,34 +60,22 @@ impl MerkleMap {
             1..=PROOF_IDS => {}
             many => return Err(ProveError::TooManyIds(many)),
         }
-        let mut proof = Proof { count: self.root().count, tags: Vec::new(), items: Vec::new() };
-        let mut steps = vec![(Prefix::ALL, asked.as_slice())];
-        while let Some((prefix, asked)) = steps.pop() {
+        let top = self.node(&Prefix::ALL, &[]);
+        let mut proof = Proof { count: top.count, tags: Vec::new(), items: Vec::new() };
+        let mut steps = vec![(Prefix::ALL, top, asked.as_slice())];
+        while let Some((prefix, node, asked)) = steps.pop() {
             if asked.is_empty() {
-                let node = self.node(&prefix, &[]);
-                if node.count == 0 {
-                    proof.tags.push(Tag::Empty);
-                } else {
-                    proof.tags.push(Tag::Hash);
-                    proof.items.push(node.hash);
-                }
-                continue;
-            }
-            match (self.ids_under(&prefix, &[], 2).as_slice(), asked) {
-                ([], _) => proof.tags.push(Tag::Empty),
-                ([leaf], [id]) if leaf == id => proof.tags.push(Tag::Member),
-                ([leaf], _) => {
-                    proof.tags.push(Tag::Other);
-                    proof.items.push(*leaf.as_bytes());
-                }
-                ([..], _) => {
-                    proof.tags.push(Tag::Fork);
-                    // Two ids differ in one of 256 bits, so there are halves.
-                    if let Some([zeros, ones]) = prefix.halves() {
-                        let (asked_zeros, asked_ones) = split(asked, prefix.bits());
-                        steps.extend([(ones, asked_ones), (zeros, asked_zeros)]);
-                    }
-                }
+                proof.leave_out(node);
+            } else if node.count > FEW {
+                proof.tags.push(Tag::Fork);
+                // So many ids differ in one of their bits: there are halves.
+                let Some([zeros, ones]) = prefix.halves() else { continue };
+                let (asked_zeros, asked_ones) = split(asked, prefix.bits());
+                steps.push((ones, self.node(&ones, &[]), asked_ones));
+                steps.push((zeros, self.node(&zeros, &[]), asked_zeros));
+            } else {
+                let ids = self.ids_under(&prefix, &[], usize::MAX);
+                proof.show(&ids, prefix.bits(), asked);
             }
         }
         Ok(proof)
@@ -108,6 +100,39 @@ impl MerkleMap {
         match self.contains(id) {
             true => Err(ProveError::IsIn(*id)),
             false => self.prove(&[*id]),
+        }
+    }
+}
+
+impl Proof {
+    /// Adds a subtree that nobody asked for.
+    fn leave_out(&mut self, node: Node) {
+        if node.count == 0 {
+            self.tags.push(Tag::Empty);
+        } else {
+            self.tags.push(Tag::Hash);
+            self.items.push(node.hash);
+        }
+    }
+
+    /// Adds the subtree that begins at `depth` and has these ids, with what was asked for there.
+    fn show(&mut self, ids: &[EntryId], depth: u16, asked: &[EntryId]) {
+        let mut steps = vec![(ids, depth, asked)];
+        while let Some((ids, depth, asked)) = steps.pop() {
+            match (ids, asked) {
+                (_, []) => self.leave_out(Node::of(ids, depth)),
+                ([], _) => self.tags.push(Tag::Empty),
+                ([leaf], [id]) if leaf == id => self.tags.push(Tag::Member),
+                ([leaf], _) => {
+                    self.tags.push(Tag::Other);
+                    self.items.push(*leaf.as_bytes());
+                }
+                _ => {
+                    self.tags.push(Tag::Fork);
+                    let ((zeros, ones), (asked_zeros, asked_ones)) = (split(ids, depth), split(asked, depth));
+                    steps.extend([(ones, depth + 1, asked_ones), (zeros, depth + 1, asked_zeros)]);
+                }
+            }
         }
     }
 }
