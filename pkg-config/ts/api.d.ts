@@ -52,6 +52,10 @@ export type Root = Hex<"root">;
 export type FactId = string & {
     readonly [kind]: "fact";
 };
+/** A reader's place in a journal, as one store keeps it: text to be kept and given back. */
+export type Position = string & {
+    readonly [kind]: "position";
+};
 /** The bytes of an id or root. */
 export declare function bytes(id: Hex<string>): Uint8Array;
 /** A journal's id, from hex or its 32 bytes. */
@@ -187,7 +191,7 @@ export interface FactRecord {
     readonly id: FactId;
     /** The entry that it came in. */
     readonly entry: EntryId;
-    /** The entry's place in the order of commit here: what `after` takes. */
+    /** The entry's place in the order of commit here. */
     readonly number: number;
     /** The device that signed it. */
     readonly device: DeviceId;
@@ -197,6 +201,23 @@ export interface FactRecord {
     readonly value: FactValue;
     readonly authority: AuthorityId | null;
     readonly timestamp: number | null;
+    /** The place right behind it: what `after` takes, also after a reload. */
+    readonly position: Position;
+}
+/**
+ * An entry that is in the journal and its root, and held back from `facts` for now: its clock is more than
+ * 300,000 ms ahead of the one here.
+ */
+export interface HeldEntry {
+    readonly id: EntryId;
+    readonly number: number;
+    readonly device: DeviceId;
+    /** Its clock, in microseconds since 1970. */
+    readonly timestamp: number;
+    /** Why it is held back. There may be other reasons in later versions. */
+    readonly reason: "ahead";
+    /** When it is shown, by the clock here, in microseconds since 1970. */
+    readonly due: number;
 }
 /** An entry: facts that were appended and signed together. */
 export interface Entry {
@@ -210,16 +231,50 @@ export interface Entry {
     /** Its bytes as signed. */
     readonly record: Uint8Array;
 }
-/** Which facts to read, and how. */
-export interface FactsOptions {
-    /** Only facts with exactly this predicate. */
+/** From one time to another, both included; without an end, from or to any time. */
+export interface Range {
+    from?: number;
+    to?: number;
+}
+/** Which facts are meant: those for which all that is given holds. */
+export interface Query {
+    /** Exactly this predicate. */
     predicate?: string;
-    /** Only facts whose predicate starts with this. */
+    /** A predicate that starts with this. */
     prefix?: string;
-    /** Only entries numbered beyond this, such as the `number` of the last fact that was seen. */
-    after?: number;
+    /** This authority, spelled out or implied: that of a fact without one is the device that signed it. */
+    authority?: AuthorityId | DeviceId;
+    /** Signed by this device. */
+    device?: DeviceId;
+    /** In this entry. */
+    entry?: EntryId;
+    /** This one. */
+    fact?: FactId;
+    /** In entries of this time: their clock, `entryTimestamp`, in microseconds since 1970. */
+    written?: Range;
+    /**
+     * With a timestamp of their own in this time, in milliseconds since 1970. A fact without one is in no
+     * range. No index holds these: entries that the other parts leave are read to look.
+     */
+    timestamp?: Range;
+}
+/** Which facts to read, and how. */
+export interface FactsOptions extends Query {
+    /**
+     * Only what comes behind this place, such as the `position` of the last fact that was seen. None is missed,
+     * not even what was held back then and has fallen due since, which comes first. One may come twice where
+     * the clock here went back, and all of them if the store is another.
+     */
+    after?: Position;
+    /** At most so many facts. */
+    limit?: number;
     /** Whether to wait for more at the end. */
     live?: boolean;
+    /**
+     * Is called when a `live` reading is more than 1,024 entries behind, with how many: once, until it has
+     * caught up. Nothing is lost.
+     */
+    lagged?: (behind: number) => void;
     /** Ends the reading with an error. */
     signal?: AbortSignal;
 }
@@ -303,6 +358,11 @@ export interface SyncNodeEventMap {
     grew: SyncNodeEvent<"grew", {
         readonly journal: JournalId;
         readonly number: number;
+    }>;
+    /** So many entries that were held back, since they were ahead of the clock here, are shown from now on. */
+    due: SyncNodeEvent<"due", {
+        readonly journal: JournalId;
+        readonly entries: number;
     }>;
     /** Listeners were too slow: so many events are gone. */
     lagged: SyncNodeEvent<"lagged", {
@@ -430,6 +490,14 @@ export interface Status {
     readonly facts: number;
     /** Different predicates. */
     readonly predicates: number;
+    /** Different authorities; that of a fact that names none is its device. */
+    readonly authorities: number;
+    /** Devices that have written. */
+    readonly devices: number;
+    /** Entries that are held back from `facts` for now. */
+    readonly heldBack: number;
+    /** The place behind all that is shown: `after` it comes what is new. */
+    readonly position: Position;
     readonly store: StoreId;
     /** The last entry's place in this store. */
     readonly number: number;
@@ -486,11 +554,20 @@ export declare class SyncNode extends EventTarget implements AsyncDisposable {
      */
     appendAll(entries: readonly (readonly Fact[])[], options?: WaitOptions): Promise<Appended[]>;
     /**
-     * Facts in the order of commit here. It reads a page when it needs one, so a slow reader holds up nobody;
-     * `live` goes on with each new fact as it comes, missing none.
+     * Facts in the order of commit here; what has fallen due since `after` comes first. It reads a page when it
+     * needs one, so a slow reader holds up nobody; `live` goes on with each new fact as it comes or falls due,
+     * missing none.
      */
     facts(options?: FactsOptions): AsyncIterableIterator<FactRecord>;
-    /** The entry with this id, if it is here. */
+    /**
+     * Entries that are in the journal and its root, and held back from `facts` for now: at most `limit`, 1,000 by
+     * default, the first that is due first, behind the entry `after` if it still is one.
+     */
+    heldBack(options?: WaitOptions & {
+        after?: EntryId;
+        limit?: number;
+    }): Promise<HeldEntry[]>;
+    /** The entry with this id, if it is here; also one that is held back. */
     get(entry: EntryId, options?: WaitOptions): Promise<Entry | null>;
     /**
      * Evidence that the entry with this id is in the journal, with the entry, or that it is not: bytes for anyone

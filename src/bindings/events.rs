@@ -1,11 +1,11 @@
-//! Events, peers, and reports of syncs as plain objects.
+//! Events, peers, reports of syncs, and how a node stands, as plain objects.
 
 use js_sys::Array;
 use wasm_bindgen::JsValue;
 
 use crate::bindings::error::peer_error;
 use crate::bindings::object::{number, object, optional, text};
-use crate::driver::command::PeerSync;
+use crate::driver::command::{JournalStatus, PeerSync};
 use crate::service::event::Event;
 use crate::service::peers::{PeerInfo, PeerStatus};
 use crate::session::report::SyncReport;
@@ -78,5 +78,23 @@ fn report(report: &SyncReport) -> JsValue {
         ("milliseconds", JsValue::from_f64(report.duration.as_secs_f64() * 1_000.0)),
         ("root", text(report.root)),
         ("entries", number(report.root.count)),
+    ])
+}
+
+/// A journal as it is, how many connections there are, and who dials.
+pub(super) fn status(status: &JournalStatus, connections: usize, dials: &str) -> JsValue {
+    object(&[
+        ("root", text(status.root)),
+        ("entries", number(status.root.count)),
+        ("facts", number(status.facts)),
+        ("predicates", number(status.predicates)),
+        ("authorities", number(status.authorities)),
+        ("devices", number(status.devices)),
+        ("heldBack", number(status.held_back)),
+        ("store", text(status.cursor.store)),
+        ("number", number(status.cursor.number)),
+        ("position", text(status.position)),
+        ("connections", number(connections as u64)),
+        ("dials", dials.into()),
     ])
 }

@@ -311,25 +311,12 @@ impl Node {
         self.with(nothing, |open, (), deferred| {
             let (journal, dials) = (open.node.journal(), open.dialling.dials().as_str());
             // Answered before the other, which is asked behind it.
-            let connections = Rc::new(Cell::new(0));
+            let connections = Rc::new(Cell::new(0usize));
             let counted = Rc::clone(&connections);
             let reply = mailbox::call(move |count: Result<usize, _>| counted.set(count.unwrap_or_default()));
             open.mailbox.post(Command::Connections { reply });
             let reply = mailbox::reply(deferred, None, move |status: JournalStatus| {
-                Ok(object(&[
-                    ("root", text(status.root)),
-                    ("entries", number(status.root.count)),
-                    ("facts", number(status.facts)),
-                    ("predicates", number(status.predicates)),
-                    ("authorities", number(status.authorities)),
-                    ("devices", number(status.devices)),
-                    ("heldBack", number(status.held_back)),
-                    ("position", text(status.position)),
-                    ("store", text(status.cursor.store)),
-                    ("number", number(status.cursor.number)),
-                    ("connections", number(connections.get() as u64)),
-                    ("dials", dials.into()),
-                ]))
+                Ok(events::status(&status, connections.get(), dials))
             });
             open.mailbox.post(Command::Status { journal, reply });
         })

@@ -13,6 +13,9 @@ use std::sync::Arc;
 use crate::ids::{AuthorityId, DeviceId};
 use crate::journal::timeline::{Point, Timeline};
 
+/// Places in one block.
+const BLOCK: usize = 256;
+
 /// What a term is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -55,6 +58,9 @@ pub(crate) struct Index {
     counts: [u64; 3],
     /// By place, as the two after it.
     times: Vec<u64>,
+    /// Least and greatest timestamp of each block of places: honest clocks keep them short, so that blocks
+    /// of another time are passed over at once.
+    spans: Vec<(u64, u64)>,
     devices: Vec<u32>,
     /// Where the topics of the entry end.
     ends: Vec<usize>,
@@ -94,6 +100,12 @@ impl Index {
     }
 
     fn end_row(&mut self, timestamp: u64, device: u32) {
+        let span = match self.times.len().is_multiple_of(BLOCK) {
+            true => None,
+            false => self.spans.pop(),
+        };
+        let (least, greatest) = span.unwrap_or((timestamp, timestamp));
+        self.spans.push((least.min(timestamp), greatest.max(timestamp)));
         self.times.push(timestamp);
         self.devices.push(device);
         self.ends.push(self.topics.len());
@@ -206,6 +218,15 @@ impl Index {
     pub(super) fn starts_with(&self, predicate: u32, prefix: &str) -> bool {
         let name = self.terms.get(at(predicate)).and_then(|term| term.name.get(1..));
         name.is_some_and(|name| name.starts_with(prefix.as_bytes()))
+    }
+
+    /// The first place beyond those around this one of which none has a timestamp of a range; nothing if one
+    /// may have.
+    pub(super) fn beyond(&self, place: u64, (first, last): (u64, u64)) -> Option<u64> {
+        let block = usize::try_from(place).ok()? / BLOCK;
+        let (least, greatest) = *self.spans.get(block)?;
+        let end = block.saturating_add(1).saturating_mul(BLOCK) as u64;
+        (greatest < first || least > last).then_some(end)
     }
 
     /// What is known of the entry at a place.

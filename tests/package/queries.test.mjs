@@ -76,7 +76,8 @@ test("c3_reading_goes_on_behind_each_fact_that_was_seen", async () => {
   assert.deepEqual(facts.map(({ value }) => value), Array.from({ length: 600 }, (_, i) => i / 2));
   for (const seen of [1, 2, 255, 256, 257, 599, 600]) {
     const { position } = facts[seen - 1];
-    assert.deepEqual(await all(node.facts({ after: JSON.parse(JSON.stringify(position)) })), facts.slice(seen));
+    const rest = await all(node.facts({ after: JSON.parse(JSON.stringify(position)) }));
+    assert.deepEqual(rest.map(({ id }) => id), facts.slice(seen).map(({ id }) => id));
   }
   const last = await all(node.facts({ predicate: "b", after: facts[500].position, limit: 3 }));
   assert.deepEqual(last.map(({ value }) => value), [250.5, 251.5, 252.5]);
