@@ -1,6 +1,11 @@
 //! The Merkle map: a set of entry ids, and the root that stands for it.
 
+mod batch;
+mod grow;
 mod hash;
+pub(crate) mod item;
+mod levels;
 pub(crate) mod map;
+mod plan;
 pub(crate) mod prefix;
 pub(crate) mod subtree;
