@@ -26,6 +26,11 @@ pub const SIGNATURE_BYTES: usize = 64;
 /// How far an entry's timestamp may lie beyond the local wall clock without counting as ahead.
 pub const AHEAD: Duration = Duration::from_secs(300);
 
+/// Bytes of a Bloom filter's bits.
+pub const BLOOM_BYTES: usize = 1_048_576;
+/// Bits of a Bloom filter that stand for one pair.
+pub const BLOOM_HASHES: u32 = 32;
+
 /// Wire: bytes of one frame.
 pub const FRAME_BYTES: usize = 65_536;
 /// Wire: bytes of entries that a frame of entries aims at; leaves room for the frame's own head.
