@@ -86,6 +86,7 @@ pub use driver::{
     verification::{Applied, JournalVerifier},
 };
 pub use error::{Code, Fault, StoreError, TransportError};
+pub use fact::bloom::{BloomError, BloomFilter};
 pub use fact::entry::{Draft, DraftError, Entry, SignError};
 pub use fact::genesis::{Genesis, GenesisError};
 pub use fact::link::{Link, LinkError};

@@ -39,6 +39,11 @@ pub const AHEAD: Duration = Duration::from_secs(300);
 /// How long it takes at most until a jump of the wall clock is noticed while entries are held back.
 pub const DUE_CHECK: Duration = Duration::from_secs(60);
 
+/// Bytes of a Bloom filter's bits.
+pub const BLOOM_BYTES: usize = 1_048_576;
+/// Bits of a Bloom filter that stand for one pair.
+pub const BLOOM_HASHES: u32 = 32;
+
 /// Wire: bytes of one frame.
 pub const FRAME_BYTES: usize = 65_536;
 /// Wire: bytes of entries that a frame of entries aims at; leaves room for the frame's own head.

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use forge::SIGNATURE_BYTES;
 use isoroot::{
-    DeviceKey, Draft, Entry, EntryId, Fact, FileHeader, FileWriter, Genesis, MerkleMap, UncheckedEntry,
-    limits,
+    BloomFilter, DeviceKey, Draft, Entry, EntryId, Fact, FileHeader, FileWriter, Genesis, MerkleMap,
+    UncheckedEntry, Value, limits,
 };
 use sha2::{Digest, Sha256};
 
@@ -80,6 +80,16 @@ fn the_worked_example_of_the_format_is_what_the_code_does() {
     assert_eq!(sha256(&root_input), root);
     let map = MerkleMap::from_ids(vec![entry.id()]);
     assert_eq!((map.root().count, &map.root().hash[..]), (1, &root[..]));
+
+    let pair = block("bloom-pair");
+    let hash = block("bloom-hash");
+    assert_eq!(sha256(&[b"isoroot/v1/bloom\0", &pair[..]].concat()), hash);
+    let [x, y] = [0, 8].map(|at| u64::from_be_bytes(hash[at..at + 8].try_into().unwrap()) % 68);
+    assert_eq!((x, y), (0, 59));
+    let mut filter = BloomFilter::new(7, 0.01).unwrap();
+    assert_eq!((filter.bits(), filter.hashes()), (68, 7));
+    filter.insert("note/1/title", &Value::from("Milk")).unwrap();
+    assert_eq!(filter.to_bytes(), block("bloom"));
 
     // That one is held by `tests/kept_peers.rs`, which has a store.
     assert!(blocks.remove("peers").is_some());

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use forge::{fact_bytes, key, value_bytes};
 use isoroot::{
-    AuthorityId, DeviceKey, Draft, Entry, EntryError, EntryId, Fact, FileChecker, FileHeader, FileStep,
-    FileWriter, Genesis, JournalId, Link, MerkleMap, UncheckedEntry, Value,
+    AuthorityId, BloomError, BloomFilter, DeviceKey, Draft, Entry, EntryError, EntryId, Fact, FileChecker,
+    FileHeader, FileStep, FileWriter, Genesis, JournalId, Link, MerkleMap, UncheckedEntry, Value,
 };
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
@@ -234,5 +234,32 @@ fn c4_roots() {
         };
         let root = MerkleMap::from_ids(ids).root().to_string();
         assert_eq!(root, text(&case["root"]), "{}: {FINAL}", case["name"]);
+    }
+}
+
+/// How filters come about is held by `src/fact/bloom.rs`; here sizes and bytes are the same everywhere.
+#[test]
+fn c9_filters() {
+    let golden: Json = serde_json::from_str(include_str!("golden/bloom.json")).unwrap();
+    let new = |case: &Json| {
+        BloomFilter::new(case["expected"].as_u64().unwrap(), text(&case["rate"]).parse().unwrap())
+    };
+    for case in golden["sizes"].as_array().unwrap() {
+        let bits = case["bits"].as_u64().unwrap();
+        match (new(case), case["hashes"].as_u64()) {
+            (Ok(filter), Some(hashes)) => {
+                assert_eq!((filter.bits(), u64::from(filter.hashes())), (bits, hashes), "{case}: {FINAL}");
+            }
+            (filter, None) => assert_eq!(filter, Err(BloomError::TooLarge { bits }), "{case}"),
+            (filter, _) => panic!("{case}: {filter:?}"),
+        }
+    }
+    for case in golden["filters"].as_array().unwrap() {
+        let mut filter = new(case).unwrap();
+        for pair in case["pairs"].as_array().unwrap() {
+            filter.insert(text(&pair[0]), &value(&pair[1])).unwrap();
+        }
+        hold(&case["name"].to_string(), filter.to_bytes(), &case["hex"]);
+        assert_eq!(BloomFilter::from_bytes(&unhex(&case["hex"])), Ok(filter), "{}", case["name"]);
     }
 }

@@ -1,5 +1,7 @@
 //! Facts and the signed entries that carry them, journals' beginnings and links to them.
 
+pub(crate) mod bloom;
+mod bloom_bits;
 pub(crate) mod candidate;
 pub(crate) mod entry;
 pub(crate) mod genesis;

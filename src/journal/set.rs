@@ -3,7 +3,6 @@
 //! Payload is not kept: what anything here decides on is ids, numbers and predicates.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
 
 use crate::fact::summary::Summary;
 use crate::ids::{Cursor, DeviceId, EntryId, JournalId, StoreId};
@@ -17,6 +16,7 @@ use crate::journal::query::Query;
 use crate::journal::reading::Reading;
 use crate::journal::timeline::Point;
 use crate::limits::{AFTER, AHEAD, SAFE_INTEGER};
+use crate::merkle::item::Item;
 use crate::merkle::map::MerkleMap;
 use crate::merkle::prefix::sort;
 use crate::merkle::subtree::Root;
@@ -30,7 +30,7 @@ pub(crate) struct Journal {
     device: DeviceId,
     /// The entry with number *n* is at place *n* − 1.
     ids: Vec<EntryId>,
-    numbers: BTreeMap<EntryId, u64>,
+    /// The ids with their numbers.
     map: MerkleMap,
     index: Index,
     chains: Chains,
@@ -52,7 +52,6 @@ impl Journal {
             store,
             device,
             ids: Vec::new(),
-            numbers: BTreeMap::new(),
             map: MerkleMap::new(),
             index: Index::default(),
             chains: Chains::default(),
@@ -71,21 +70,24 @@ impl Journal {
     /// Takes in entries in the order in which the store numbered them, behind those that are here.
     /// An entry that is here already, which a store should not hold twice, gets its number all the same.
     pub(crate) fn absorb(&mut self, entries: &[Summary<'_>]) {
-        let mut fresh = Vec::with_capacity(entries.len());
-        for entry in entries {
-            self.unsaved.push(entry, |id| self.numbers.get(id).copied());
+        let first = self.head().saturating_add(1);
+        let mut items = Vec::with_capacity(entries.len());
+        for (entry, number) in entries.iter().zip(first..) {
             self.ids.push(entry.id);
-            let number = self.head();
-            if self.numbers.contains_key(&entry.id) {
+            items.push(Item { id: entry.id, number });
+        }
+        self.map.insert_items(&items);
+        let map = &self.map;
+        for (entry, number) in entries.iter().zip(first..) {
+            self.unsaved.push(entry, |id| map.number_of(id).filter(|before| *before < number));
+            if map.number_of(&entry.id) != Some(number) {
                 continue;
             }
-            self.numbers.insert(entry.id, number);
             let facts = entry.facts.iter().map(|fact| (fact.predicate, fact.authority));
             self.index.insert(number, entry.timestamp, entry.device, facts);
-            fresh.push(entry.id);
-            self.chains.insert(entry, |id| self.numbers.contains_key(id));
+            self.chains.insert(entry, |id| map.number_of(id).is_some_and(|before| before <= number));
         }
-        self.map.insert_all(fresh);
+        }
     }
 
     /// From here on `unsaved` gathers what is to go into the checkpoint.
@@ -140,11 +142,11 @@ impl Journal {
     }
 
     pub(crate) fn contains(&self, id: &EntryId) -> bool {
-        self.numbers.contains_key(id)
+        self.map.contains(id)
     }
 
     pub(crate) fn number_of(&self, id: &EntryId) -> Option<u64> {
-        self.numbers.get(id).copied()
+        self.map.number_of(id)
     }
 
     pub(crate) fn id_of(&self, number: u64) -> Option<EntryId> {
@@ -289,6 +291,29 @@ mod tests {
         assert_eq!(report(&fork), (0, 1, 4), "again changes nothing");
         assert_eq!(journal.chains().devices(), 1);
         assert_eq!(journal.next_link(wall), (vec![], 10), "the own chain is another");
+    }
+
+    #[test]
+    fn c4_an_id_has_the_number_of_its_first_entry() {
+        let key = DeviceKey::from_seed([1; 32]);
+        let all: Vec<_> = (1..=20).map(|timestamp| entry(&key, &[], timestamp)).collect();
+        let mut journal = journal(&key);
+        // Twice in one page, and again in another, as no store should have it.
+        let pages = [&all[..10], &[all[3].clone(), all[10].clone(), all[10].clone()], &all[5..]];
+        let mut first = Vec::new();
+        for page in pages {
+            for entry in page {
+                first.push(entry.id());
+            }
+            journal.absorb(page, WallTime::from_micros(10));
+        }
+        assert_eq!(journal.head(), first.len() as u64);
+        for (id, number) in first.iter().zip(1..) {
+            let expected = first.iter().position(|other| other == id).map(|place| place as u64 + 1);
+            assert_eq!((journal.number_of(id), journal.id_of(number)), (expected, Some(*id)));
+        }
+        assert_eq!((journal.root().count, journal.index().facts()), (20, 20));
+        assert_eq!(journal.number_of(&EntryId::from_bytes([0; 32])), None);
     }
 
     #[test]

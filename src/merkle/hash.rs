@@ -11,6 +11,7 @@
 use sha2::block_api::compress256;
 
 use crate::crypto::hash::Hash;
+use crate::ids::EntryId;
 
 /// The hash of a subtree without leaves: SHA-256("isoroot/v1/empty").
 pub(super) const EMPTY: Hash = [
@@ -36,25 +37,65 @@ const END: u8 = 0x80;
 const INITIAL: [u32; 8] =
     [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
-/// `SHA-256(0x00 ‖ id)`.
-pub(super) fn leaf(id: &[u8; 32]) -> Hash {
-    let mut message = [0; 64];
-    message[0] = LEAF;
-    message[1..33].copy_from_slice(id);
-    message[33] = END;
-    message[56..].copy_from_slice(&bits(33));
-    compress(&message)
+/// So many messages are best laid out before the first of them is hashed: a processor that reads what
+/// it has just written in other pieces stalls, and would not begin with the next one meanwhile. With
+/// SHA-256 in hardware that halves the time.
+pub(super) const TOGETHER: usize = 8;
+
+/// The message of a leaf.
+#[derive(Clone, Copy)]
+pub(super) struct LeafMessage([u8; 64]);
+
+impl LeafMessage {
+    pub(super) const fn new() -> Self {
+        let mut message = [0; 64];
+        message[0] = LEAF;
+        message[33] = END;
+        let [.., high, low] = bits(33);
+        (message[62], message[63]) = (high, low);
+        Self(message)
+    }
+
+    pub(super) fn set(&mut self, id: &EntryId) {
+        self.0[1..33].copy_from_slice(id.as_bytes());
+    }
+
+    /// `SHA-256(0x00 ‖ id)`.
+    pub(super) fn hash(&self) -> Hash {
+        compress(&self.0)
+    }
 }
 
-/// `SHA-256(0x01 ‖ left ‖ right)`.
+/// The message of a node.
+#[derive(Clone, Copy)]
+pub(super) struct NodeMessage([u8; 128]);
+
+impl NodeMessage {
+    pub(super) const fn new() -> Self {
+        let mut message = [0; 128];
+        message[0] = NODE;
+        message[65] = END;
+        let [.., high, low] = bits(65);
+        (message[126], message[127]) = (high, low);
+        Self(message)
+    }
+
+    pub(super) fn set(&mut self, left: &Hash, right: &Hash) {
+        self.0[1..33].copy_from_slice(left);
+        self.0[33..65].copy_from_slice(right);
+    }
+
+    /// `SHA-256(0x01 ‖ left ‖ right)`.
+    pub(super) fn hash(&self) -> Hash {
+        compress(&self.0)
+    }
+}
+
+/// `SHA-256(0x01 ‖ left ‖ right)`, of one alone.
 pub(super) fn node(left: &Hash, right: &Hash) -> Hash {
-    let mut message = [0; 128];
-    message[0] = NODE;
-    message[1..33].copy_from_slice(left);
-    message[33..65].copy_from_slice(right);
-    message[65] = END;
-    message[120..].copy_from_slice(&bits(65));
-    compress(&message)
+    let mut message = NodeMessage::new();
+    message.set(left, right);
+    message.hash()
 }
 
 /// `SHA-256(0x02 ‖ count as u64 big-endian ‖ top)`: whoever signs a root signs the count.
@@ -118,7 +159,11 @@ mod tests {
     fn messages_are_hashed_as_plain_sha256_does() {
         for i in 0..100_u64 {
             let (a, b) = (plain(&[&i.to_be_bytes()]), plain(&[&i.to_le_bytes(), &[1]]));
-            assert_eq!(leaf(&a), plain(&[&[0], &a]));
+            let mut message = LeafMessage::new();
+            for id in [b, a] {
+                message.set(&EntryId::from_bytes(id));
+            }
+            assert_eq!(message.hash(), plain(&[&[0], &a]));
             assert_eq!(node(&a, &b), plain(&[&[1], &a, &b]));
             assert_eq!(root(i << 40, &a), plain(&[&[2], &(i << 40).to_be_bytes(), &a]));
         }
@@ -133,8 +178,10 @@ mod tests {
     #[test]
     fn f55_kinds_of_message_have_different_hashes() {
         let a = EMPTY;
-        assert_ne!(leaf(&a), root(0, &a));
-        assert_ne!(leaf(&a), node(&a, &a));
+        let leaf = LeafMessage::new().hash();
+        assert_eq!(leaf, plain(&[&[0; 33]]));
+        assert_ne!(leaf, root(0, &[0; 32]));
+        assert_ne!(leaf, node(&[0; 32], &[0; 32]));
         assert_ne!(root(0, &a), root(1, &a), "the count is in the root");
         assert_ne!(node(&a, &EMPTY_ROOT), node(&EMPTY_ROOT, &a), "sides differ");
     }

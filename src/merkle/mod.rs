@@ -1,8 +1,13 @@
 //! The Merkle map: a set of entry ids, and the root that stands for it.
 
+mod batch;
 pub(crate) mod compare;
+mod grow;
 mod hash;
+pub(crate) mod item;
+mod levels;
 pub(crate) mod map;
+mod plan;
 pub(crate) mod prefix;
 pub(crate) mod proof;
 pub(crate) mod prove;

@@ -138,12 +138,15 @@ pub(super) fn bit(id: &EntryId, depth: u16) -> bool {
 
 /// How many leading bits two ids share.
 pub(super) fn common_bits(a: &EntryId, b: &EntryId) -> u16 {
+    let (a, _) = a.as_bytes().as_chunks();
+    let (b, _) = b.as_bytes().as_chunks();
     let mut bits = 0;
-    for (a, b) in a.as_bytes().iter().zip(b.as_bytes()) {
-        if a != b {
-            return bits + u16::try_from((a ^ b).leading_zeros()).unwrap_or_default();
+    for (a, b) in a.iter().zip(b) {
+        let differ = u64::from_be_bytes(*a) ^ u64::from_be_bytes(*b);
+        if differ != 0 {
+            return bits + u16::try_from(differ.leading_zeros()).unwrap_or_default();
         }
-        bits += 8;
+        bits += 64;
     }
     bits
 }
@@ -153,9 +156,14 @@ pub(super) fn split(ids: &[EntryId], depth: u16) -> (&[EntryId], &[EntryId]) {
     ids.split_at(ids.partition_point(|id| !bit(id, depth)))
 }
 
-/// Sorts ids. Their first eight bytes nearly always decide, which halves the time for a million.
+/// The first eight bytes as a number. They nearly always decide on the order of ids, which halves the
+/// time to sort them.
+pub(super) fn leading(id: &EntryId) -> u64 {
+    id.as_bytes().first_chunk().copied().map(u64::from_be_bytes).unwrap_or_default()
+}
+
+/// Sorts ids.
 pub(crate) fn sort(ids: &mut [EntryId]) {
-    let leading = |id: &EntryId| id.as_bytes().first_chunk().copied().map(u64::from_be_bytes);
     ids.sort_unstable_by(|a, b| leading(a).cmp(&leading(b)).then_with(|| a.cmp(b)));
 }
 

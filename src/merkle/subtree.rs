@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::hash;
-use super::prefix::{ID_BITS, bit, common_bits};
+use super::plan::Plan;
 use crate::crypto::hash::Hash;
 use crate::ids::{EntryId, write_hex};
 
@@ -34,11 +34,6 @@ impl Node {
     /// The subtree without ids.
     pub const EMPTY: Self = Self { count: 0, hash: hash::EMPTY };
 
-    /// The subtree of one id.
-    fn leaf(id: &EntryId) -> Self {
-        Self { count: 1, hash: hash::leaf(id.as_bytes()) }
-    }
-
     /// The subtree with these halves. It takes no hash where there is at most one id.
     pub(super) fn join(left: Self, right: Self) -> Self {
         match (left.count, right.count) {
@@ -49,42 +44,13 @@ impl Node {
     }
 
     /// The subtree that begins at `depth` and has these ids, which are strictly ascending and share
-    /// their first `depth` bits.
-    ///
-    /// From the least id to the greatest; the halves to the left of the current one wait on a stack.
-    /// That takes at most 256 hashes an id, and no recursion, however many bits the ids share.
+    /// their first `depth` bits. Takes at most 256 hashes an id.
     pub(super) fn of(ids: &[EntryId], depth: u16) -> Self {
         debug_assert!(ids.is_sorted_by(|a, b| a < b));
-        // Left halves with the depth at which their right halves part from them, ascending by that.
-        let mut open: Vec<(Self, u16)> = Vec::new();
-        let mut ids = ids.iter().peekable();
-        while let Some(id) = ids.next() {
-            let parting = ids.peek().map(|next| common_bits(id, next));
-            // The largest subtree known so far whose last id is this one, and the depth it begins at.
-            let (mut node, mut top) = (Self::leaf(id), ID_BITS);
-            while let Some((left, split)) = open.pop_if(|(_, split)| parting.is_none_or(|next| *split > next))
-            {
-                node = Self::join(left, node.lift(id, top, split + 1));
-                top = split;
-            }
-            match parting {
-                Some(split) => open.push((node.lift(id, top, split + 1), split)),
-                None => return node.lift(id, top, depth),
-            }
-        }
-        Self::EMPTY
-    }
-
-    /// This subtree, which begins at depth `from` and holds `id`, as one that begins at `to`: halves
-    /// without ids are put beside it. One id is the same subtree at any depth.
-    fn lift(self, id: &EntryId, from: u16, to: u16) -> Self {
-        if self.count < 2 {
-            return self;
-        }
-        (to..from).rev().fold(self, |node, depth| match bit(id, depth) {
-            false => Self::join(node, Self::EMPTY),
-            true => Self::join(Self::EMPTY, node),
-        })
+        let (mut plan, mut node) = (Plan::default(), Self::EMPTY);
+        plan.add(ids.iter().copied(), depth);
+        plan.finish(|top| node = top);
+        node
     }
 }
 
@@ -127,8 +93,14 @@ fn write_short(f: &mut fmt::Formatter<'_>, name: &str, count: u64, hash: &Hash) 
 
 #[cfg(test)]
 mod tests {
-    use super::hash::{EMPTY, count, leaf, node};
+    use super::hash::{EMPTY, LeafMessage, count, node};
     use super::*;
+
+    fn leaf(id: EntryId) -> Hash {
+        let mut message = LeafMessage::new();
+        message.set(&id);
+        message.hash()
+    }
 
     fn id(leading: u8, last: u8) -> EntryId {
         let mut bytes = [0; 32];
@@ -141,7 +113,7 @@ mod tests {
     fn one_id_is_its_leaf_at_any_depth() {
         let one = id(0xA5, 1);
         for depth in [0, 1, 255, 256] {
-            assert_eq!(Node::of(&[one], depth), Node { count: 1, hash: leaf(one.as_bytes()) });
+            assert_eq!(Node::of(&[one], depth), Node { count: 1, hash: leaf(one) });
         }
         assert_eq!(Node::of(&[], 0), Node::EMPTY);
     }
@@ -149,7 +121,7 @@ mod tests {
     #[test]
     fn two_ids_on_one_side_are_lifted_bit_by_bit() {
         let ids = [id(0b0100_0000, 0), id(0b0110_0000, 0)];
-        let parted = node(&leaf(ids[0].as_bytes()), &leaf(ids[1].as_bytes()));
+        let parted = node(&leaf(ids[0]), &leaf(ids[1]));
         let right = node(&EMPTY, &parted);
         assert_eq!(Node::of(&ids, 2), Node { count: 2, hash: parted });
         assert_eq!(Node::of(&ids, 1), Node { count: 2, hash: right });

@@ -2,8 +2,8 @@
 
 A second implementation of docs/FORMAT.md: own CBOR, own Ed25519 (ed25519.py), own roots
 (confirm_roots.py), own files of journals (confirm_files.py), own coded symbols (confirm_symbols.py), own
-proofs (../vectors/confirm.py). Prints each failure, then one line `N passed, N failed`; exit code 1 if any
-failed.
+filters (confirm_bloom.py), own checkpoints (confirm_checkpoint.py), own proofs (../vectors/confirm.py).
+Prints each failure, then one line `N passed, N failed`; exit code 1 if any failed.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ import sys
 # Nothing is to be left behind in the tree.
 sys.dont_write_bytecode = True
 
+import confirm_bloom  # noqa: E402
 import ed25519  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -168,6 +169,7 @@ def checks():
     for case in load("peers.json"):
         peers = [[address, optional(device)] for address, device in case["peers"]]
         yield f"peers: {case['name']}", cbor([1, peers]).hex() == case["hex"]
+    yield from confirm_bloom.check(load("bloom.json"), cbor, plain, labelled)
     try:
         import confirm_checkpoint
         import confirm_roots

@@ -1,0 +1,65 @@
+//! The bits of a Bloom filter, and what can be told from how many are set.
+
+use crate::fact::bloom::{BloomError, LEAST_BITS, MOST_BITS, as_float, rounded};
+
+/// Bits, the first of a byte its most significant.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Bits {
+    pub(super) len: u64,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Bits {
+    pub(super) fn new(len: u64) -> Result<Self, BloomError> {
+        if !(LEAST_BITS..=MOST_BITS).contains(&len) {
+            return Err(BloomError::Bits(len));
+        }
+        let bytes = usize::try_from(len.div_ceil(8)).map_err(|_| BloomError::Bits(len))?;
+        Ok(Self { len, bytes: vec![0; bytes] })
+    }
+
+    pub(super) fn fill(&mut self, bytes: &[u8]) -> Result<(), BloomError> {
+        if bytes.len() != self.bytes.len() {
+            return Err(BloomError::Length { expected: self.bytes.len(), found: bytes.len() });
+        }
+        let used = u32::try_from(self.len % 8).unwrap_or_default();
+        let spare = if used == 0 { 0 } else { 0xFF >> used };
+        if bytes.last().is_some_and(|last| last & spare != 0) {
+            return Err(BloomError::Spare);
+        }
+        self.bytes.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Where in which byte a bit is.
+    fn place(at: u64) -> (usize, u8) {
+        (usize::try_from(at / 8).unwrap_or(usize::MAX), 0x80 >> (at % 8))
+    }
+
+    /// Sets a bit. Says whether it was not set before.
+    pub(super) fn set(&mut self, at: u64) -> bool {
+        let (byte, bit) = Self::place(at);
+        let Some(byte) = self.bytes.get_mut(byte) else { return false };
+        let is_new = *byte & bit == 0;
+        *byte |= bit;
+        is_new
+    }
+
+    pub(super) fn is_set(&self, at: u64) -> bool {
+        let (byte, bit) = Self::place(at);
+        self.bytes.get(byte).is_some_and(|byte| byte & bit != 0)
+    }
+
+    pub(super) fn unite(&mut self, other: &Self) {
+        for (byte, other) in self.bytes.iter_mut().zip(&other.bytes) {
+            *byte |= other;
+        }
+    }
+
+    /// How many pairs with so many places each have most likely set these bits (Swamidass and Baldi, 2007).
+    pub(super) fn estimate(&self, hashes: u32) -> u64 {
+        let set: u64 = self.bytes.iter().map(|byte| u64::from(byte.count_ones())).sum();
+        let len = as_float(self.len);
+        rounded(-len / f64::from(hashes) * libm::log(1.0 - as_float(set) / len))
+    }
+}
