@@ -21,6 +21,9 @@ pub(crate) enum Role {
     Hold,
     /// Appends without end and prints each acknowledged `journal number`.
     Append,
+    /// Runs a node that appends without end, ends it now and then, and prints each acknowledged
+    /// `number id`.
+    Journal,
 }
 
 /// Journals that a child appends to at once.
@@ -89,7 +92,12 @@ fn say(line: &str) {
 #[ignore = "run by other tests as another process"]
 fn role() {
     let Ok(role) = std::env::var("ISOROOT_TEST_ROLE") else { return };
-    let store = RedbStore::open(std::env::var_os("ISOROOT_TEST_STORE").unwrap()).unwrap();
+    let path = std::env::var_os("ISOROOT_TEST_STORE").unwrap();
+    #[cfg(feature = "smol")]
+    if role == "Journal" {
+        return smol::block_on(super::node::append_without_end(Path::new(&path), say));
+    }
+    let store = RedbStore::open(path).unwrap();
     match role.as_str() {
         "Hold" => {
             say("held");

@@ -20,6 +20,14 @@ struct State {
     /// Operations done: writes, changes of length, flushes.
     operations: u64,
     fault: Option<(u64, Fault)>,
+    /// Flushes that worked.
+    flushes: u64,
+    /// Reads done.
+    reads: u64,
+    /// The read that fails, and whether all behind it do.
+    read_fault: Option<(u64, bool)>,
+    /// Bytes that there is room for.
+    room: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -57,19 +65,54 @@ impl Disk {
         state.fault = Some((state.operations + n, fault));
     }
 
+    /// Lets the `n`th read from now, counted from 0, fail; and with `forever` all behind it.
+    pub(crate) fn fail_read_at(&self, n: u64, forever: bool) {
+        let mut state = self.state();
+        state.read_fault = Some((state.reads + n, forever));
+    }
+
+    /// Ends all faults.
+    pub(crate) fn heal(&self) {
+        let mut state = self.state();
+        (state.fault, state.read_fault, state.room) = (None, None, None);
+    }
+
+    /// Has room for so many bytes only.
+    pub(crate) fn set_room(&self, bytes: u64) {
+        self.state().room = Some(bytes);
+    }
+
+    /// What a reader sees.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.state().seen.clone()
+    }
+
+    /// Flushes that worked.
+    pub(crate) fn flushes(&self) -> u64 {
+        self.state().flushes
+    }
+
+    pub(crate) fn reads(&self) -> u64 {
+        self.state().reads
+    }
+
     pub(crate) fn operations(&self) -> u64 {
         self.state().operations
     }
 
     /// The disk as it is found after a power cut: of the writes that were not flushed, each may be
-    /// there, or torn, or not. `luck` tells which.
+    /// there, or torn, or garbled, or not, and they may have come in another order. `luck` tells which.
     pub(crate) fn after_power_cut(&self, luck: u64) -> Self {
         let state = self.state();
         let mut bytes = state.durable.clone();
         let last = state.pending.len().saturating_sub(1);
-        let mut random = luck;
-        for (no, write) in state.pending.iter().enumerate() {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let mut random = Random(luck);
+        let mut order: Vec<usize> = (0..state.pending.len()).collect();
+        if luck >= 4 && luck % 3 == 2 {
+            // Of two writes to one place the first may have come last.
+            (1..order.len()).rev().for_each(|at| order.swap(at, random.below(at + 1)));
+        }
+        for no in order {
             // The extremes first, then chance.
             let kept = match luck {
                 0 => Kept::None,
@@ -78,11 +121,22 @@ impl Disk {
                 2 => Kept::None,
                 3 if no == last => Kept::None,
                 3 => Kept::All,
-                _ => [Kept::None, Kept::All, Kept::Torn][(random >> 33) as usize % 3],
+                _ if luck % 3 == 0 => [Kept::None, Kept::All, Kept::Garbled][random.below(3)],
+                _ => [Kept::None, Kept::All, Kept::Torn][random.below(3)],
             };
-            apply(&mut bytes, write, kept);
+            apply(&mut bytes, &state.pending[no], kept, &mut random);
         }
         Self::holding(bytes)
+    }
+}
+
+/// Numbers that a seed decides.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % bound
     }
 }
 
@@ -92,19 +146,34 @@ enum Kept {
     All,
     /// The first sectors of it.
     Torn,
+    /// Some sectors are neither the old nor the new ones. Not in the first page: a disk that does not
+    /// write a sector of 512 bytes whole or not at all can't be recovered from, and none is known.
+    Garbled,
 }
 
-fn apply(bytes: &mut Vec<u8>, write: &Write, kept: Kept) {
+/// Bytes that a disk writes whole or not at all.
+const SECTOR: usize = 512;
+/// Where redb's header ends.
+const HEADER: u64 = 4_096;
+
+fn apply(bytes: &mut Vec<u8>, write: &Write, kept: Kept, random: &mut Random) {
     match (write, kept) {
-        (_, Kept::None) | (Write::Len(_), Kept::Torn) => {}
+        (_, Kept::None) | (Write::Len(_), Kept::Torn | Kept::Garbled) => {}
         (Write::Len(len), Kept::All) => bytes.resize(*len as usize, 0),
         (Write::Bytes(offset, data), kept) => {
-            let len = if matches!(kept, Kept::Torn) { data.len() / 2 / 512 * 512 } else { data.len() };
+            let len = if matches!(kept, Kept::Torn) { data.len() / 2 / SECTOR * SECTOR } else { data.len() };
             let (start, end) = (*offset as usize, *offset as usize + len);
             if bytes.len() < end {
                 bytes.resize(end, 0);
             }
             bytes[start..end].copy_from_slice(&data[..len]);
+            if matches!(kept, Kept::Garbled) && *offset >= HEADER {
+                for sector in bytes[start..end].chunks_mut(SECTOR) {
+                    if random.below(2) == 0 {
+                        sector.iter_mut().for_each(|byte| *byte = random.below(256) as u8);
+                    }
+                }
+            }
         }
     }
 }
@@ -133,7 +202,7 @@ impl State {
     }
 
     fn write(&mut self, write: Write) {
-        apply(&mut self.seen, &write, Kept::All);
+        apply(&mut self.seen, &write, Kept::All, &mut Random(0));
         self.pending.push(write);
     }
 }
@@ -144,7 +213,12 @@ impl StorageBackend for Disk {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let state = self.state();
+        let mut state = self.state();
+        let now = state.reads;
+        state.reads += 1;
+        if state.read_fault.is_some_and(|(at, forever)| now == at || (forever && now > at)) {
+            return Err(io::Error::other("the disk can't be read"));
+        }
         let bytes = state.seen.get(offset as usize..offset as usize + out.len());
         out.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
@@ -153,6 +227,9 @@ impl StorageBackend for Disk {
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut state = self.state();
         state.operation(false)?;
+        if state.room.is_some_and(|room| len > room && len > state.seen.len() as u64) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         state.write(Write::Len(len));
         Ok(())
     }
@@ -160,6 +237,7 @@ impl StorageBackend for Disk {
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.state();
         state.operation(true)?;
+        state.flushes += 1;
         state.durable = state.seen.clone();
         state.pending.clear();
         Ok(())

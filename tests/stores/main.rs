@@ -10,6 +10,10 @@ mod failure;
 mod file;
 mod fork;
 mod group;
+#[cfg(feature = "smol")]
+mod model;
+#[cfg(feature = "smol")]
+mod node;
 
 use isoroot::platform::{AppendOutcome, Durability, Store, StoredRecord};
 use isoroot::{EntryId, JournalId};
