@@ -87,7 +87,6 @@ impl Journal {
             self.index.insert(number, entry.timestamp, entry.device, facts);
             self.chains.insert(entry, |id| map.number_of(id).is_some_and(|before| before <= number));
         }
-        }
     }
 
     /// From here on `unsaved` gathers what is to go into the checkpoint.
@@ -305,7 +304,7 @@ mod tests {
             for entry in page {
                 first.push(entry.id());
             }
-            journal.absorb(page, WallTime::from_micros(10));
+            journal.absorb(&Summary::of_all(page));
         }
         assert_eq!(journal.head(), first.len() as u64);
         for (id, number) in first.iter().zip(1..) {

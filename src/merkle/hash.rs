@@ -91,6 +91,13 @@ impl NodeMessage {
     }
 }
 
+/// `SHA-256(0x00 ‖ id)`, of one alone.
+pub(super) fn leaf(id: &EntryId) -> Hash {
+    let mut message = LeafMessage::new();
+    message.set(id);
+    message.hash()
+}
+
 /// `SHA-256(0x01 ‖ left ‖ right)`, of one alone.
 pub(super) fn node(left: &Hash, right: &Hash) -> Hash {
     let mut message = NodeMessage::new();

@@ -114,7 +114,7 @@ impl Proof {
                 }
                 (Tag::Member, [id]) => {
                     answers.push(true);
-                    hash::leaf(id.as_bytes())
+                    hash::leaf(id)
                 }
                 (Tag::Member, several) => return Err(ProofError::Ambiguous(several.len())),
                 (Tag::Other, [first, rest @ ..]) => {
@@ -126,7 +126,7 @@ impl Proof {
                         return Err(ProofError::Misplaced(leaf));
                     }
                     answers.extend(asked.iter().map(|id| *id == leaf));
-                    hash::leaf(leaf.as_bytes())
+                    hash::leaf(&leaf)
                 }
             };
             // A subtree is done: on to the right half of the nearest fork that waits for its left one.
