@@ -4,6 +4,7 @@
 //! JavaScript runs, so any of them may be called from anywhere, also from inside an event listener. All
 //! ids are lower-case hex; errors are plain objects (see [`error`]), which the facade makes its own.
 
+mod calls;
 mod convert;
 mod crash;
 mod custom;

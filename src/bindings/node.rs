@@ -5,14 +5,14 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use async_channel::Receiver;
-use futures::future::{AbortHandle, Abortable, Aborted, FutureExt};
+use futures::future::{AbortHandle, Abortable, Aborted};
 use js_sys::{Array, Promise, Uint8Array};
-use litemap::LiteMap;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use wasm_bindgen_futures::{future_to_promise, spawn_local};
+use wasm_bindgen_futures::spawn_local;
 use zeroize::Zeroize;
 
+use crate::bindings::calls::{Calls, begun, promise};
 use crate::bindings::custom::{JsStore, JsTransport, Tame};
 use crate::bindings::dialling::{Dialling, Dials};
 use crate::bindings::error::CallError;
@@ -32,7 +32,6 @@ use crate::ids::{EntryId, JournalId, StoreId};
 use crate::journal::position::Position;
 use crate::platform::BoxedStore;
 use crate::platform::memory::{MemoryStore, PipeNetwork};
-use crate::platform::send::BoxFuture;
 use crate::platform::traits::{DynTransport, Entropy};
 use crate::platform::web::{IndexedDbStore, WebEntropy, WebPlatform, WebSocketTransport};
 use crate::service::config::Config;
@@ -86,22 +85,6 @@ pub(super) struct Open {
     pipes: RefCell<Vec<AbortHandle>>,
     mailbox: Mailbox,
     calls: Rc<Calls>,
-}
-
-/// Calls of several steps that are under way.
-#[derive(Default)]
-struct Calls {
-    running: RefCell<LiteMap<u64, AbortHandle>>,
-    next: Cell<u64>,
-}
-
-impl Calls {
-    /// Ends them all, with `CLOSED`.
-    fn end(&self) {
-        for (_, handle) in self.running.take() {
-            handle.abort();
-        }
-    }
 }
 
 impl Open {
@@ -434,30 +417,6 @@ pub(super) fn call(
         }
         None => Promise::reject(&CallError::CLOSED.into()),
     }
-}
-
-/// A promise of what a call comes to. They begin in the order in which they are made.
-fn begun(work: BoxFuture<'static, Result<JsValue, CallError>>, calls: Rc<Calls>) -> Promise {
-    let (handle, registration) = AbortHandle::new_pair();
-    let number = calls.next.get();
-    calls.next.set(number.saturating_add(1));
-    calls.running.borrow_mut().insert(number, handle);
-    let mut work = Abortable::new(work, registration);
-    let begun = (&mut work).now_or_never();
-    promise(async move {
-        let outcome = match begun {
-            Some(outcome) => outcome,
-            None => work.await,
-        };
-        calls.running.borrow_mut().remove(&number);
-        outcome.unwrap_or(Err(CallError::CLOSED))
-    })
-}
-
-/// A promise of what this comes to. Boxed, so that what drives it is compiled once for all calls.
-fn promise(work: impl Future<Output = Result<JsValue, CallError>> + 'static) -> Promise {
-    let work: BoxFuture<'static, _> = Box::pin(work);
-    future_to_promise(async move { work.await.map_err(JsValue::from) })
 }
 
 /// The device's key from its seed, whose length the facade has seen to.
