@@ -1,7 +1,5 @@
 //! `isoroot log`: prints the facts.
 
-use futures::StreamExt;
-
 use crate::cli::args::LogArgs;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::json::to_json;
@@ -9,7 +7,7 @@ use crate::cli::output::{Output, Record};
 use crate::cli::session::Session;
 use crate::cli::utc::utc;
 use crate::driver::facts::FactRecord;
-use crate::journal::query::Query;
+use crate::limits::PAGE;
 
 pub(super) async fn run(args: LogArgs, output: &mut Output) -> Result<Exit, Failure> {
     let session = Session::existing(&args.journal.store).await?;
@@ -20,20 +18,25 @@ pub(super) async fn run(args: LogArgs, output: &mut Output) -> Result<Exit, Fail
 
 async fn print(session: &Session, args: &LogArgs, output: &mut Output) -> Result<Exit, Failure> {
     let node = session.node(args.journal.journal).await?;
-    let mut facts = node.facts(query(args.predicate.as_deref()));
-    while let Some(fact) = facts.next().await {
-        let fact = fact?;
-        output.line(|| record(&fact), || text(&fact))?;
+    let (query, mut after) = (args.query.query(), args.after);
+    let mut left = args.limit.unwrap_or(usize::MAX);
+    while left > 0 {
+        let page = node.page(query.clone(), after, left.min(PAGE)).await?;
+        left = left.saturating_sub(page.facts.len());
+        for fact in &page.facts {
+            show(fact, output)?;
+        }
+        if !page.more {
+            break;
+        }
+        after = Some(page.next);
     }
     Ok(Exit::Done)
 }
 
-fn query(predicate: Option<&str>) -> Query {
-    match predicate.map(|predicate| (predicate, predicate.strip_suffix('*'))) {
-        None => Query::all(),
-        Some((_, Some(prefix))) => Query::all().prefix(prefix),
-        Some((predicate, None)) => Query::all().predicate(predicate),
-    }
+/// Prints a fact.
+pub(super) fn show(fact: &FactRecord, output: &mut Output) -> Result<(), Failure> {
+    output.line(|| record(fact), || text(fact))
 }
 
 fn record(found: &FactRecord) -> Record {
@@ -45,7 +48,8 @@ fn record(found: &FactRecord) -> Record {
     };
     let record = record.text_or_null("authority", fact.authority).text("entry", found.id.entry);
     let record = record.json("index", found.id.index).json("number", found.number);
-    record.text("device", found.device).json("written", found.entry_timestamp)
+    let record = record.text("device", found.device).json("written", found.entry_timestamp);
+    record.text("position", found.position)
 }
 
 fn text(found: &FactRecord) -> String {

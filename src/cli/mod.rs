@@ -5,6 +5,7 @@ mod args;
 mod bad_lines;
 mod batches;
 mod exit;
+mod follow;
 mod help;
 mod hub;
 mod import;
@@ -65,6 +66,7 @@ fn run(command: Command, output: &mut Output) -> Result<Exit, Failure> {
             Command::Import(args) => import::run(args, output).await,
             Command::Append(args) => append::run(args, output).await,
             Command::Log(args) => log::run(args, output).await,
+            Command::Watch(args) => follow::run(args, output).await,
             Command::Root(args) => root::run(args, output).await,
             Command::Sync(args) => sync::run(args, output).await,
             Command::Journals(args) => journals::run(args, output).await,
