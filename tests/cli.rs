@@ -134,8 +134,18 @@ async fn f5_append_log_and_root_print_what_is_documented() {
     assert_eq!(run.stdout.trim().len(), 64);
 
     let run = folder.run(&["log", "--json"]).await.done();
-    let names =
-        ["predicate", "value", "timestamp", "authority", "entry", "index", "number", "device", "written"];
+    let names = [
+        "predicate",
+        "value",
+        "timestamp",
+        "authority",
+        "entry",
+        "index",
+        "number",
+        "device",
+        "written",
+        "position",
+    ];
     assert!(run.stdout.lines().all(|line| fields(line) == names), "{run:#?}");
     let facts = run.objects();
     assert_eq!(facts.len(), 3);
@@ -164,6 +174,44 @@ async fn f5_append_log_and_root_print_what_is_documented() {
     folder.run(&["append", "", "1"]).await.exits(2).says("the predicate takes 0 bytes");
     folder.run(&["append", "p", r#"{"$bytes":"x"}"#]).await.exits(2).says("hex digits");
     assert_eq!(folder.root("isoroot.redb").await, root, "nothing was written");
+}
+
+#[tokio::test]
+async fn f5_a_log_is_narrowed_by_each_part_and_goes_on_where_it_was() {
+    let folder = Folder::new();
+    folder.init("isoroot.redb").await;
+    let authority = "0a".repeat(32);
+    let lines = (1..=6).map(|n| {
+        let by = if n % 3 == 0 { format!(r#","authority":"{authority}""#) } else { String::new() };
+        format!("{{\"predicate\":\"note/{n}\",\"value\":{n}{by}}}\n")
+    });
+    folder.write("facts.jsonl", lines.collect::<String>());
+    folder.run(&["import", "facts.jsonl", "--batch", "2"]).await.done();
+    let all = folder.run(&["log", "--json"]).await.done().objects();
+    let text = |place: usize, name: &str| match &all[place][name] {
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let log = async |arguments: &[&str]| -> Vec<u64> {
+        let facts = folder.run(&[&["log", "--json"], arguments].concat()).await.done().objects();
+        facts.iter().map(|fact| fact["value"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(log(&["--authority", &authority]).await, [3, 6]);
+    assert_eq!(log(&["--authority", &text(0, "device")]).await, [1, 2, 4, 5], "implied");
+    assert_eq!(
+        log(&["--device", &text(0, "device"), "--predicate", "note/*", "--limit", "3"]).await,
+        [1, 2, 3]
+    );
+    assert_eq!(log(&["--entry", &text(2, "entry")]).await, [3, 4]);
+    assert_eq!(log(&["--entry", &text(2, "entry"), "--authority", &authority]).await, [3]);
+    assert_eq!(log(&["--since", &text(2, "written")]).await, [3, 4, 5, 6]);
+    assert_eq!(log(&["--until", &text(2, "written")]).await, [1, 2, 3, 4]);
+    assert_eq!(log(&["--since", "2026-01-01", "--until", "2026-01-01"]).await, [0u64; 0]);
+    assert_eq!(log(&["--since", "2026-01-01"]).await, [1, 2, 3, 4, 5, 6]);
+    assert_eq!(log(&["--after", &text(2, "position"), "--limit", "2"]).await, [4, 5]);
+    folder.run(&["log", "--since", "tomorrow"]).await.exits(2).says("a time is written as");
+    folder.run(&["log", "--after", "5"]).await.exits(2).says("a position is written as");
+    folder.run(&["log", "--device", "5"]).await.exits(2).says("64 hex digits");
 }
 
 #[tokio::test]
@@ -406,7 +454,7 @@ async fn f5_several_journals_are_told_apart() {
 async fn f5_every_help_lists_the_exit_codes() {
     let folder = Folder::new();
     for command in
-        ["init", "open", "import", "export", "append", "log", "root", "sync", "journals", "hub", ""]
+        ["init", "open", "import", "export", "append", "log", "watch", "root", "sync", "journals", "hub", ""]
     {
         let arguments: &[&str] = if command.is_empty() { &["--help"] } else { &[command, "--help"] };
         let help = folder.run(arguments).await.done();

@@ -510,3 +510,31 @@ async fn f5_watching_a_hub_that_never_answers_ends_with_code_4() {
     watch.signal("INT").await;
     watch.end(PATIENCE).await.exits(4).says("never synced");
 }
+
+#[tokio::test]
+async fn f5_watch_prints_what_others_write_and_goes_on_where_it_was_ended() {
+    let folder = Folder::new();
+    let hub = RunningHub::start(&folder, &[]).await;
+    let made = folder.run(&["init", "--store", "a.redb", "--hub", &hub.url, "--json"]).await.done().json();
+    folder.run(&["open", made["link"].as_str().unwrap(), "--store", "b.redb"]).await.done();
+    let write = async |predicate: &str| {
+        folder.run(&["append", predicate, "1", "--store", "a.redb"]).await.done();
+        folder.run(&["sync", "--store", "a.redb"]).await.done();
+    };
+    let arguments = ["watch", "--store", "b.redb", "--predicate", "note/*", "--json"];
+    let mut watch = folder.start(&arguments);
+    write("note/1").await;
+    write("other").await;
+    write("note/2").await;
+    watch.until(|said| said["predicate"] == "note/1").await;
+    let last = watch.until(|said| said["predicate"] == "note/2").await;
+    watch.signal("INT").await;
+    watch.end(PATIENCE).await.done();
+    write("note/3").await;
+    let position = last["position"].as_str().unwrap();
+    let mut watch = folder.start(&[&arguments[..], &["--after", position]].concat());
+    let next = watch.until(|said| !said["predicate"].is_null()).await;
+    assert_eq!(next["predicate"], "note/3", "not what was seen before");
+    watch.signal("TERM").await;
+    watch.end(PATIENCE).await.done();
+}

@@ -6,10 +6,14 @@ use std::path::PathBuf;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::cli::help;
+use crate::cli::utc::{self, Span};
 use crate::crypto::hash::Hash;
 use crate::fact::link::{Link, LinkError};
-use crate::ids::{EntryId, JournalId, ParseIdError};
+use crate::ids::{AuthorityId, DeviceId, EntryId, JournalId, ParseIdError};
+use crate::journal::position::Position;
+use crate::journal::query::Query;
 use crate::limits::FACTS_PER_ENTRY;
+use crate::time::WallTime;
 
 /// Journals of small facts, equal on every device, proved by one Merkle root.
 #[derive(Debug, Parser)]
@@ -47,6 +51,7 @@ pub(super) enum Command {
     Export(ExportArgs),
     Append(AppendArgs),
     Log(LogArgs),
+    Watch(WatchArgs),
     Root(RootArgs),
     Prove(ProveArgs),
     Verify(VerifyArgs),
@@ -172,9 +177,88 @@ pub(super) struct LogArgs {
     #[command(flatten)]
     pub(super) journal: JournalArgs,
 
+    #[command(flatten)]
+    pub(super) query: QueryArgs,
+
+    /// Only what comes behind this position, as `--json` prints it with each fact
+    #[arg(long, value_name = "POSITION")]
+    pub(super) after: Option<Position>,
+
+    /// At most so many facts
+    #[arg(long, value_name = "N")]
+    pub(super) limit: Option<usize>,
+}
+
+/// Print the facts, then each new one as it comes, until interrupted
+///
+/// Follows the hub of the journal's link, if it named one, and dials again by itself.
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::LOG)]
+pub(super) struct WatchArgs {
+    #[command(flatten)]
+    pub(super) journal: JournalArgs,
+
+    #[command(flatten)]
+    pub(super) query: QueryArgs,
+
+    /// Only what comes behind this position, as `--json` prints it with each fact: nothing is missed
+    #[arg(long, value_name = "POSITION")]
+    pub(super) after: Option<Position>,
+}
+
+/// Which facts are meant: those for which all that is given holds.
+#[derive(Debug, clap::Args)]
+pub(super) struct QueryArgs {
     /// Only facts with this predicate; with a * at the end, those that begin so
     #[arg(long, value_name = "P")]
     pub(super) predicate: Option<String>,
+
+    /// Only facts of this authority; that of a fact that names none is its device
+    #[arg(long, value_name = "ID")]
+    pub(super) authority: Option<AuthorityId>,
+
+    /// Only facts that this device has signed
+    #[arg(long, value_name = "ID")]
+    pub(super) device: Option<DeviceId>,
+
+    /// Only facts of this entry
+    #[arg(long, value_name = "ID")]
+    pub(super) entry: Option<EntryId>,
+
+    /// Only entries written from this time on: 2026-11-25, also with 18:40, 18:40:59 or 18:40:59.123, in UTC;
+    /// or microseconds since 1970
+    #[arg(long, value_name = "TIME", value_parser = utc::span)]
+    pub(super) since: Option<Span>,
+
+    /// Only entries written up to this time, the whole day, minute, second or millisecond included
+    #[arg(long, value_name = "TIME", value_parser = utc::span)]
+    pub(super) until: Option<Span>,
+}
+
+impl QueryArgs {
+    /// The query that they ask for.
+    pub(super) fn query(&self) -> Query {
+        let mut query = match self.predicate.as_ref().map(|text| (text, text.strip_suffix('*'))) {
+            None => Query::all(),
+            Some((_, Some(prefix))) => Query::all().prefix(prefix),
+            Some((predicate, None)) => Query::all().predicate(predicate),
+        };
+        if let Some(authority) = self.authority {
+            query = query.authority(authority);
+        }
+        if let Some(device) = self.device {
+            query = query.device(device);
+        }
+        if let Some(entry) = self.entry {
+            query = query.entry(entry);
+        }
+        if self.since.is_some() || self.until.is_some() {
+            let first = self.since.map_or(0, |span| span.first);
+            let last = self.until.map_or(u64::MAX, |span| span.last);
+            query = query.written(WallTime::from_micros(first)..=WallTime::from_micros(last));
+        }
+        query
+    }
 }
 
 /// Print the Merkle root: two stores hold the same entries exactly when their roots are equal

@@ -43,8 +43,8 @@ pub(super) const APPEND: &str = concat!(
 
 pub(super) const LOG: &str = concat!(
     r#"With --json: {"predicate","value","timestamp","authority","entry","index","number","device","#,
-    r#""written"}; written is the entry's clock in microseconds since 1970, and the value is in the form "#,
-    "that `isoroot import` reads",
+    r#""written","position"}; written is the entry's clock in microseconds since 1970, position what --after "#,
+    "takes to go on behind the fact, and the value is in the form that `isoroot import` reads",
 );
 
 pub(super) const ROOT: &str = r#"With --json: {"journal","root","entries","facts"}"#;

@@ -1,7 +1,5 @@
 //! `isoroot log`: prints the facts.
 
-use futures::StreamExt;
-
 use crate::cli::args::LogArgs;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::json::to_json;
@@ -10,7 +8,7 @@ use crate::cli::session::Session;
 use crate::cli::utc::utc;
 use crate::driver::facts::FactRecord;
 use crate::fact::statement::Fact;
-use crate::journal::query::Query;
+use crate::limits::PAGE;
 
 pub(super) async fn run(args: LogArgs, output: &mut Output) -> Result<Exit, Failure> {
     let session = Session::existing(&args.journal.store).await?;
@@ -21,26 +19,32 @@ pub(super) async fn run(args: LogArgs, output: &mut Output) -> Result<Exit, Fail
 
 async fn print(session: &Session, args: &LogArgs, output: &mut Output) -> Result<Exit, Failure> {
     let node = session.node(args.journal.journal).await?;
-    let mut facts = node.facts(query(args.predicate.as_deref()));
-    while let Some(fact) = facts.next().await {
-        let fact = fact?;
-        output.line(|| record(&fact), || text(fact.entry_timestamp, &fact.fact))?;
+    let (query, mut after) = (args.query.query(), args.after);
+    let mut left = args.limit.unwrap_or(usize::MAX);
+    while left > 0 {
+        let page = node.page(query.clone(), after, left.min(PAGE)).await?;
+        left = left.saturating_sub(page.facts.len());
+        for fact in &page.facts {
+            show(fact, output)?;
+        }
+        if !page.more {
+            break;
+        }
+        after = Some(page.next);
     }
     Ok(Exit::Done)
 }
 
-fn query(predicate: Option<&str>) -> Query {
-    match predicate.map(|predicate| (predicate, predicate.strip_suffix('*'))) {
-        None => Query::all(),
-        Some((_, Some(prefix))) => Query::all().prefix(prefix),
-        Some((predicate, None)) => Query::all().predicate(predicate),
-    }
+/// Prints a fact.
+pub(super) fn show(fact: &FactRecord, output: &mut Output) -> Result<(), Failure> {
+    output.line(|| record(fact), || text(fact.entry_timestamp, &fact.fact))
 }
 
 fn record(found: &FactRecord) -> Record {
     let record = fields(Record::new(), &found.fact).text("entry", found.id.entry);
     let record = record.json("index", found.id.index).json("number", found.number);
-    record.text("device", found.device).json("written", found.entry_timestamp)
+    let record = record.text("device", found.device).json("written", found.entry_timestamp);
+    record.text("position", found.position)
 }
 
 /// What the fact itself says.

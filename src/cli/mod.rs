@@ -6,6 +6,7 @@ mod bad_lines;
 mod batches;
 mod exit;
 mod export;
+mod follow;
 mod help;
 mod hub;
 mod import;
@@ -71,6 +72,7 @@ fn run(command: Command, output: &mut Output) -> Result<Exit, Failure> {
             Command::Export(args) => export::run(args, output).await,
             Command::Append(args) => append::run(args, output).await,
             Command::Log(args) => log::run(args, output).await,
+            Command::Watch(args) => follow::run(args, output).await,
             Command::Root(args) => root::run(args, output).await,
             Command::Prove(args) => prove::run(args, output).await,
             Command::Verify(args) => verify::run(&args, output),

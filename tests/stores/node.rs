@@ -6,7 +6,7 @@ use futures::StreamExt;
 use isoroot::platform::Store;
 use isoroot::platform::native::{NativePlatform, RedbStore};
 use isoroot::{
-    Config, DeviceKey, Draft, EntryId, Fact, Filter, Genesis, LoadedFrom, MerkleMap, SyncNode, SyncService,
+    Config, DeviceKey, Draft, EntryId, Fact, Genesis, LoadedFrom, MerkleMap, Query, SyncNode, SyncService,
 };
 
 /// A node of the tests' journal over this store.
@@ -52,7 +52,7 @@ pub(crate) async fn found(path: &Path, acknowledged: &[String]) -> u64 {
     }
     assert_eq!(status.root, MerkleMap::from_ids(ids.clone()).root());
     assert_eq!((status.missing, status.forked), (0, 0));
-    let facts: Vec<_> = node.facts(Filter::All).map(Result::unwrap).collect().await;
+    let facts: Vec<_> = node.facts(Query::all()).map(Result::unwrap).collect().await;
     assert!(facts.iter().map(|fact| fact.id.entry).eq(ids));
     let from = match status.loaded_from {
         LoadedFrom::Records => 0,
