@@ -144,10 +144,11 @@ async fn told(node: &SyncNode) -> (JournalStatus, usize, usize) {
     (status, some, all)
 }
 
-/// The same, but for where it comes from.
+/// The same, but for where it comes from and the time that goes by meanwhile.
 fn same(a: &(JournalStatus, usize, usize), b: &(JournalStatus, usize, usize)) -> bool {
     let without = |told: &(JournalStatus, usize, usize)| {
-        let status = JournalStatus { loaded_from: LoadedFrom::Records, ..told.0 };
+        let position = a.0.position;
+        let status = JournalStatus { loaded_from: LoadedFrom::Records, position, ..told.0 };
         (status, told.1, told.2)
     };
     without(a) == without(b)

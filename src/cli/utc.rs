@@ -43,6 +43,10 @@ pub(super) fn span(text: &str) -> Result<Span, &'static str> {
 fn read(text: &str) -> Option<Span> {
     const UNITS: [u64; 4] = [86_400_000_000, 60_000_000, 1_000_000, 1_000];
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // A year or a day without its dashes is no number of microseconds that anybody means.
+        if text.len() < 10 {
+            return None;
+        }
         let micros = text.parse().ok()?;
         return Some(Span { first: micros, last: micros });
     }
