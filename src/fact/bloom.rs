@@ -6,7 +6,7 @@
 
 use crate::codec::cbor::{DecodeError, Number, Reader, Writer};
 use crate::crypto::hash::labelled;
-use crate::fact::bloom_bits::Bits;
+use crate::fact::bloom_bits::{Bits, as_float, rounded};
 use crate::fact::statement::FactError;
 use crate::fact::value::Value;
 use crate::limits::{BLOOM_BYTES, BLOOM_HASHES, PREDICATE_BYTES, SAFE_INTEGER};
@@ -276,17 +276,6 @@ fn places(
         step = (step + number) % bits;
         now
     }))
-}
-
-/// The numbers here are below 2^53, or their last bits don't matter.
-pub(super) fn as_float(value: u64) -> f64 {
-    value as f64
-}
-
-/// To the nearest integer; what is below 0 or not a number is 0.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates, as is meant")]
-pub(super) fn rounded(value: f64) -> u64 {
-    libm::round(value) as u64
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The bits of a Bloom filter, and what can be told from how many are set.
 
-use crate::fact::bloom::{BloomError, LEAST_BITS, MOST_BITS, as_float, rounded};
+use crate::fact::bloom::{BloomError, LEAST_BITS, MOST_BITS};
 
 /// Bits, the first of a byte its most significant.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,4 +62,15 @@ impl Bits {
         let len = as_float(self.len);
         rounded(-len / f64::from(hashes) * libm::log(1.0 - as_float(set) / len))
     }
+}
+
+/// The numbers here are below 2^53, or their last bits don't matter.
+pub(super) fn as_float(value: u64) -> f64 {
+    value as f64
+}
+
+/// To the nearest integer; what is below 0 or not a number is 0.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates, as is meant")]
+pub(super) fn rounded(value: f64) -> u64 {
+    libm::round(value) as u64
 }
