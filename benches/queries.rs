@@ -1,11 +1,11 @@
 //! Queries of a page of facts in journals of 10,000, 100,000 and a million entries: what a page costs is
-//! what it holds, whatever the journal does. Also what the index costs to build.
+//! what it holds, whatever the journal does.
 //!
 //! `ISOROOT_BENCH_ENTRIES=10000` takes that size alone.
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use isoroot::platform::memory::{MemoryStore, PipeNetwork};
@@ -46,10 +46,7 @@ async fn node(entries: u64) -> SyncNode {
     }
     let spawner = TokioSpawner::current().expect("a runtime");
     let platform = NativePlatform::new(spawner, store, vec![Arc::new(PipeNetwork::new().transport())]);
-    let began = Instant::now();
-    let node = SyncNode::create(platform, &Genesis::named("bench")).await.expect("a node");
-    eprintln!("{entries} entries loaded and indexed in {:?}", began.elapsed());
-    node
+    SyncNode::create(platform, &Genesis::named("bench")).await.expect("a node")
 }
 
 /// The queries, by name. Each has at least a page of results at each size, but for those that have few.

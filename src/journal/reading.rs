@@ -71,7 +71,7 @@ impl Index {
         (store, shown): (StoreId, WallTime),
         facts: usize,
     ) -> Reading {
-        let from = self.resolved(after, store, shown);
+        let from = self.resolved(after, store);
         let due_from = match from.due {
             Some(due) => Point { timestamp: from.clock.as_micros(), place: due.number },
             None => Point::after(from.clock.as_micros()),
@@ -87,6 +87,7 @@ impl Index {
             let to = Position { clock: WallTime::from_micros(cut.timestamp), due: Some(within), ..from };
             return Reading { from, due: due.numbers, log: Vec::new(), to, more: true, looked: due.looked };
         }
+        // Where the clock went back since, the position goes back with it.
         let to = Position { clock: shown, due: None, ..from };
         let rest = facts.saturating_sub(due.facts);
         if rest == 0 {
@@ -106,7 +107,7 @@ impl Index {
 
     /// Whether reading on from a position may give something.
     pub(crate) fn has_news(&self, after: Position, store: StoreId, shown: WallTime) -> bool {
-        let from = self.resolved(Some(after), store, shown);
+        let from = self.resolved(Some(after), store);
         let next = || self.by_time(Point::after(from.clock.as_micros())).next();
         from.number < self.head()
             || from.due.is_some()
@@ -114,14 +115,11 @@ impl Index {
     }
 
     /// The position that a reader is at here and now.
-    fn resolved(&self, after: Option<Position>, store: StoreId, shown: WallTime) -> Position {
+    fn resolved(&self, after: Option<Position>, store: StoreId) -> Position {
         let Some(after) = after.filter(|after| after.store == store) else { return Position::start(store) };
         // A store that has lost its end gives numbers again.
         let number = after.number.min(self.head());
         let fact = if number == after.number { after.fact } else { 0 };
-        match after.clock > shown {
-            true => Position { number, fact, clock: shown, due: None, ..after },
-            false => Position { number, fact, ..after },
-        }
+        Position { number, fact, ..after }
     }
 }
