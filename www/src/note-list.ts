@@ -5,6 +5,7 @@ import type { SyncNode } from "isoroot";
 import { Notebook, PREFIX, type Note } from "./notebook.js";
 import { count, find, made, part, say } from "./page.js";
 import { hueOfDevice } from "./pattern.js";
+import { saveProof } from "./prove.js";
 
 /** How many notes are shown at most. */
 const SHOWN = 500;
@@ -22,17 +23,17 @@ export async function showNotes(node: SyncNode): Promise<void> {
     // Not before the next frame: a hidden page has none, and its title and count matter too.
     setTimeout(() => {
       waiting = false;
-      draw(notebook, node.device);
+      draw(notebook, node);
     }, GATHER);
   }
 }
 
-function draw(notebook: Notebook, own: string): void {
+function draw(notebook: Notebook, node: SyncNode): void {
   const list = part<HTMLOListElement>("notes");
   const items = new Map([...list.children].map((item) => [(item as HTMLElement).dataset["fact"], item]));
   const newest = notebook.newest;
   newest.forEach((note, index) => {
-    const item = items.get(note.fact) ?? itemOf(note, own);
+    const item = items.get(note.fact) ?? itemOf(note, node);
     items.delete(note.fact);
     if (list.children[index] !== item) list.insertBefore(item, list.children[index] ?? null);
   });
@@ -43,7 +44,7 @@ function draw(notebook: Notebook, own: string): void {
   say(find("#notes-count"), cut ? `the newest ${newest.length} of ${all}` : count(notebook.count, "note", "notes"));
 }
 
-function itemOf(note: Note, own: string): HTMLLIElement {
+function itemOf(note: Note, node: SyncNode): HTMLLIElement {
   const item = made("li", "note");
   item.dataset["fact"] = note.fact;
   const text = made("p", "text", note.text);
@@ -54,8 +55,13 @@ function itemOf(note: Note, own: string): HTMLLIElement {
   const device = made("code", "digits", note.device.slice(0, 6));
   device.title = `Device ${note.device}`;
   line.append(dot, device);
-  if (note.device === own) line.append(made("span", "own", "this device"));
+  if (note.device === node.device) line.append(made("span", "own", "this device"));
   line.append(timeOf(note.written));
+  const prove = made("button", "prove", "Prove it");
+  prove.type = "button";
+  prove.title = "Save a proof of this note, to be checked by whoever has the root";
+  prove.addEventListener("click", () => void saveProof(node, note.entry));
+  line.append(prove);
   item.append(text, line);
   return item;
 }

@@ -1,6 +1,6 @@
 // The notes of a journal in the order in which they were written, the newest ones only.
 
-import type { FactRecord, FactValue } from "isoroot";
+import type { EntryId, FactRecord, FactValue } from "isoroot";
 
 /** What begins the predicate of a note; the rest of it names the note. */
 export const PREFIX = "note/";
@@ -8,6 +8,8 @@ export const PREFIX = "note/";
 /** A note as it is shown. */
 export interface Note {
   readonly fact: string;
+  /** The entry that it came in, which is what can be proved. */
+  readonly entry: EntryId;
   readonly text: string;
   readonly device: string;
   /** In microseconds since 1970. */
@@ -30,7 +32,8 @@ export class Notebook {
 
   add(fact: FactRecord): void {
     this.#count++;
-    const note = { fact: fact.id, text: asText(fact.value), device: fact.device, written: fact.entryTimestamp };
+    const { id, entry, device, entryTimestamp: written } = fact;
+    const note = { fact: id, entry, text: asText(fact.value), device, written };
     let place = this.#kept.length;
     while (place > 0 && isLater(this.#kept[place - 1], note)) place--;
     if (place === 0 && this.#kept.length >= this.#most) return;

@@ -1,8 +1,8 @@
 // The page that checks a proof: a root, a file, and yes or no. No journal, no hub, no account.
 
-import { IsorootError, verifyEvidence, type Evidence, type Root } from "isoroot";
+import { IsorootError, verify, type Verified } from "isoroot";
 
-import { find, made, part, say } from "./page.js";
+import { count, find, made, part, say } from "./page.js";
 import { hueOfDevice } from "./pattern.js";
 
 /** The longest file that can be evidence: an entry of 1 MiB, and a proof. */
@@ -46,28 +46,32 @@ async function check(): Promise<void> {
   }
   if (proof === undefined) return show("empty", "Nothing to check yet", "Choose a proof.");
   try {
-    const evidence = await verifyEvidence(proof, root as Root);
+    const evidence = await verify(proof, root);
     if (own !== turn) return;
     if (evidence.in) {
-      show("in", "Yes, it is in the journal", "The entry is under this root, and its device signed it.");
+      show("in", "Yes, it is in the journal", `Its device signed it, and it is one of the ${among(evidence.entries)} under this root.`);
     } else {
-      show("absent", "It is not in the journal", "No entry with this id is under this root: that is proved too.");
+      show("absent", "It is not in the journal", `Of the ${among(evidence.entries)} under this root none has this id: that is proved too.`);
     }
     showEvidence(evidence);
     find("#flip").hidden = false;
   } catch (error) {
     if (own !== turn) return;
     if (!(error instanceof IsorootError)) throw error;
-    const isNone = error.code !== "PROOF_FALSE";
-    show("false", isNone ? "This is no proof" : "No: the proof does not hold", sentence(error.message));
+    const title = { PROOF_FALSE: "No: the proof does not hold", PROOF_MALFORMED: "This is no proof" }[error.code];
+    show("false", title ?? "This page has failed", sentence(error.message));
   }
+}
+
+function among(entries: number): string {
+  return count(entries, "entry", "entries");
 }
 
 function sentence(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`;
 }
 
-function showEvidence(evidence: Evidence): void {
+function showEvidence(evidence: Verified): void {
   const [about, facts] = [find(".about"), part("facts")];
   about.replaceChildren(...pair("Entry", made("code", "", evidence.id)), ...pair("Journal", made("code", "", evidence.journal)));
   facts.replaceChildren();
