@@ -138,7 +138,7 @@ impl Growth {
 fn fork(map: &mut MerkleMap, at: usize, depth: u16, bucket: &[Item]) -> usize {
     let left = map.slots.len();
     if map.slots.capacity() < left + 2 {
-        // By an eighth: to double would leave up to 10 B an id unused.
+        // By an eighth: to double would leave up to 12 B an id unused.
         map.slots.reserve_exact(2 + left / 8);
     }
     let (zeros, ones) = bucket.split_at(bucket.partition_point(|item| !bit(&item.id, depth)));
