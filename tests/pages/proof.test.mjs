@@ -76,7 +76,7 @@ story("c5_a_note_is_proved_and_the_proof_is_checked_without_a_journal", async (s
 story("c5_what_the_tool_proves_the_page_checks_also_that_something_is_not_there", async (story) => {
   const hub = await story.hub("--www", www);
   await story.tool("init", "--store", "cli.redb");
-  const { id } = await story.tool("append", "--store", "cli.redb", "invoice/7", '"paid"', "invoice/8", "42");
+  const { entry: id } = await story.tool("append", "--store", "cli.redb", "invoice/7", '"paid"', "invoice/8", "42");
   const { root } = await story.tool("root", "--store", "cli.redb");
   assert.equal(await exit(story.folder, "prove", id, "--store", "cli.redb", "--output", "in.proof"), 0);
   const absent = "ab".repeat(32);
