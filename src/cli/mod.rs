@@ -4,6 +4,7 @@ mod append;
 mod args;
 mod bad_lines;
 mod batches;
+mod check;
 mod exit;
 mod help;
 mod hub;
@@ -19,6 +20,7 @@ mod output;
 mod parse;
 mod progress;
 mod root;
+mod salvage;
 mod session;
 mod sync;
 mod utc;
@@ -68,6 +70,8 @@ fn run(command: Command, output: &mut Output) -> Result<Exit, Failure> {
             Command::Root(args) => root::run(args, output).await,
             Command::Sync(args) => sync::run(args, output).await,
             Command::Journals(args) => journals::run(args, output).await,
+            Command::Check(args) => check::run(args, output).await,
+            Command::Salvage(args) => salvage::run(args, output).await,
             Command::Hub(args) => hub::run(args, output).await,
         }
     });
