@@ -75,6 +75,7 @@ pub use crypto::hash::Hash;
 pub use crypto::sign::DeviceKey;
 #[cfg(feature = "driver")]
 pub use driver::{
+    check::{JournalReport, Problem, SoundEntries, check},
     command::{JournalStatus, PeerSync, StopReport},
     error::NodeError,
     facts::{FactPage, FactRecord, Watched},

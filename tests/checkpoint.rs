@@ -13,6 +13,7 @@ use isoroot::{
     AuthorityId, Config, DeviceKey, Draft, Entry, EntryId, Fact, Genesis, JournalId, JournalStatus,
     LoadedFrom, Query, StoreId, SyncNode, SyncService,
 };
+use sha2::{Digest, Sha256};
 
 /// A store that counts the records it has read out, and can hold up the writing of checkpoints.
 #[derive(Clone)]
@@ -317,6 +318,60 @@ fn f61_a_checkpoint_of_other_entries_is_not_believed() {
             assert_eq!(found.0.loaded_from, LoadedFrom::RecordsAgain);
             assert!(same(&found, &expected), "{found:?} for {expected:?}");
         }
+    });
+}
+
+/// These bytes with the hash that fits them, over the ids of a chunk's entries.
+fn sealed(body: &[u8], ids: &[EntryId]) -> Vec<u8> {
+    let mut hasher = Sha256::new();
+    hasher.update(b"isoroot/v1/checkpoint\0");
+    hasher.update(journal().as_bytes());
+    ids.iter().for_each(|id| hasher.update(id.as_bytes()));
+    hasher.update(body);
+    [body, &hasher.finalize()[..]].concat()
+}
+
+#[test]
+fn f61_a_checkpoint_whose_hashes_fit_is_held_to_root_and_numbers_all_the_same() {
+    let world = Simulation::new(6);
+    world.clone().run(async move {
+        let store = Watched::new();
+        let first = node(&world, &store).await;
+        fill(&world, &first, &store, 400).await;
+        let expected = told(&first).await;
+        close(first).await;
+        let notes = checkpoint_notes(&store).await;
+        let ids = store.ids(journal(), 1, usize::MAX).await.unwrap();
+        let body = |at: usize| notes[at].1[..notes[at].1.len() - 32].to_vec();
+        let with = |at: usize, note: Vec<u8>| {
+            let mut notes = notes.clone();
+            notes[at].1 = note;
+            notes
+        };
+        assert_eq!((sealed(&body(0), &[]), sealed(&body(1), &ids)), (notes[0].1.clone(), notes[1].1.clone()));
+        // The root ends the head, the first number follows the version of the chunk.
+        let mut other_root = body(0);
+        *other_root.last_mut().unwrap() ^= 1;
+        let mut other_number = body(1);
+        assert_eq!(other_number[..3], [0x83, 1, 1]);
+        other_number[2] = 2;
+        for (what, notes) in
+            [("root", with(0, sealed(&other_root, &[]))), ("number", with(1, sealed(&other_number, &ids)))]
+        {
+            let found = told(&node(&world, &copy(&store, &notes).await).await).await;
+            assert_eq!(found.0.loaded_from, LoadedFrom::RecordsAgain, "{what}");
+            assert!(same(&found, &expected), "{what}");
+        }
+        // One of a newer version is left alone.
+        let newer = with(0, sealed(&[0x84, 2, 0x81, 1, 1, 0x40], &[]));
+        let store = copy(&store, &newer).await;
+        let opened = node(&world, &store).await;
+        let found = told(&opened).await;
+        assert_eq!(found.0.loaded_from, LoadedFrom::Records);
+        assert!(same(&found, &expected));
+        fill(&world, &opened, &store, 600).await;
+        close(opened).await;
+        assert_eq!(checkpoint_notes(&store).await, newer);
     });
 }
 

@@ -57,6 +57,8 @@ pub(super) enum Command {
     Verify(VerifyArgs),
     Sync(SyncArgs),
     Journals(JournalsArgs),
+    Check(CheckArgs),
+    Salvage(SalvageArgs),
     Hub(HubArgs),
 }
 
@@ -341,6 +343,35 @@ pub(super) struct SyncArgs {
 pub(super) struct JournalsArgs {
     #[command(flatten)]
     pub(super) store: StoreArgs,
+}
+
+/// Say whether a store is sound, and what is wrong with it
+///
+/// Every entry is read, its bytes held to its id and its signature checked; and the root, the list of
+/// ids and the checkpoint. Nothing is changed. The exit code is 1 if something is wrong, and 3 if the
+/// store cannot be opened.
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::CHECK)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
+}
+
+/// Write what is sound of a damaged store into a new one
+///
+/// The old one stays as it is. With the entries go the device's key, the list of journals and their
+/// peers: go on with the new store alone. What is lost comes back by a sync with whoever has it. The
+/// exit code is 1 if something is lost.
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::SALVAGE)]
+pub(super) struct SalvageArgs {
+    /// The damaged store
+    #[arg(value_name = "OLD")]
+    pub(super) store: PathBuf,
+
+    /// File for the new store, which must not be there
+    #[arg(long, value_name = "NEW")]
+    pub(super) to: PathBuf,
 }
 
 /// Run a hub: WebSocket sync for any number of journals

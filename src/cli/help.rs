@@ -74,6 +74,17 @@ pub(super) const SYNC: &str = concat!(
 
 pub(super) const JOURNALS: &str = r#"With --json: {"journal","entries","hub"} for each"#;
 
+pub(super) const CHECK: &str = concat!(
+    r#"With --json: {"event":"journal","journal","entries","sound","root","checkpoint","problems","unlisted"} "#,
+    r#"for each journal, and {"event":"store","store","sound","problems"}; problems are texts, and at most "#,
+    "1,000 of a journal are listed",
+);
+
+pub(super) const SALVAGE: &str = concat!(
+    r#"With --json: {"event":"journal","journal","saved","lost","root"} for each journal, and "#,
+    r#"{"event":"store","whole","problems"}; the root is that of what was saved"#,
+);
+
 pub(super) const HUB: &str = concat!(
     r#"With --json: {"event":"listening","url","address","names","access"} once it listens; "#,
     r#"access is "open" or "listed"; with --www also "page""#,

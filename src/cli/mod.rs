@@ -4,6 +4,7 @@ mod append;
 mod args;
 mod bad_lines;
 mod batches;
+mod check;
 mod exit;
 mod export;
 mod follow;
@@ -23,6 +24,7 @@ mod parse;
 mod progress;
 mod prove;
 mod root;
+mod salvage;
 mod session;
 mod source;
 mod sync;
@@ -78,6 +80,8 @@ fn run(command: Command, output: &mut Output) -> Result<Exit, Failure> {
             Command::Verify(args) => verify::run(&args, output),
             Command::Sync(args) => sync::run(args, output).await,
             Command::Journals(args) => journals::run(args, output).await,
+            Command::Check(args) => check::run(args, output).await,
+            Command::Salvage(args) => salvage::run(args, output).await,
             Command::Hub(args) => hub::run(args, output).await,
         }
     });

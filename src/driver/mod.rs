@@ -1,5 +1,6 @@
 //! The async driver: runs the sync service's machine over a platform. The only async over the core.
 
+pub(crate) mod check;
 pub(crate) mod checkpoint;
 pub(crate) mod command;
 pub(crate) mod command_loop;

@@ -5,11 +5,15 @@
 mod child;
 mod contract;
 mod crash;
+#[cfg(feature = "smol")]
+mod damaged;
 mod disk;
 mod failure;
 mod file;
 mod fork;
 mod group;
+#[cfg(feature = "smol")]
+mod kept;
 #[cfg(feature = "smol")]
 mod model;
 #[cfg(feature = "smol")]

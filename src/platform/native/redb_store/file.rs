@@ -158,7 +158,7 @@ pub(super) fn backend(path: &Path) -> Result<SharedBackend, StoreError> {
     Ok(SharedBackend::new(FileBackend::new(file).map_err(store_error)?))
 }
 
-fn database(backend: impl StorageBackend, verify: bool) -> Result<Database, redb::DatabaseError> {
+pub(super) fn database(backend: impl StorageBackend, verify: bool) -> Result<Database, redb::DatabaseError> {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(verify);
     builder.create_with_backend(backend)
@@ -188,7 +188,7 @@ pub(super) fn open_view(place: &Place) -> Result<Opened, StoreError> {
     load(database(view, false).map_err(|error| open_failure(error, path))?, path)
 }
 
-fn open_failure(error: redb::DatabaseError, path: &Path) -> StoreError {
+pub(super) fn open_failure(error: redb::DatabaseError, path: &Path) -> StoreError {
     if matches!(error, redb::DatabaseError::DatabaseAlreadyOpen) {
         // By a program that does not know our lock file, or under another name of the file.
         return StoreError::InUse { path: path.display().to_string(), holder: None };
@@ -209,7 +209,7 @@ pub(super) fn read_transaction(database: &Database) -> Result<ReadTransaction, S
 }
 
 /// The store's id, once the format is known to be ours.
-fn meta(transaction: &ReadTransaction, path: &Path) -> Result<StoreId, StoreError> {
+pub(super) fn meta(transaction: &ReadTransaction, path: &Path) -> Result<StoreId, StoreError> {
     let meta = match transaction.open_table(META) {
         Ok(meta) => meta,
         Err(TableError::TableDoesNotExist(_)) => return Err(open_error(path, "a database, but not a store")),
@@ -229,7 +229,7 @@ fn meta(transaction: &ReadTransaction, path: &Path) -> Result<StoreId, StoreErro
 }
 
 /// Reads what is kept in memory, and checks that each journal's head, ids and entries agree.
-fn load(database: Database, path: &Path) -> Result<Opened, StoreError> {
+pub(super) fn load(database: Database, path: &Path) -> Result<Opened, StoreError> {
     let transaction = read_transaction(&database)?;
     let store = meta(&transaction, path)?;
     let entries = transaction.open_table(ENTRIES).map_err(store_error)?;

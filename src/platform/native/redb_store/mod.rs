@@ -2,6 +2,7 @@
 
 mod backend;
 mod batch;
+mod damaged;
 mod file;
 mod inner;
 mod lock;
@@ -18,7 +19,7 @@ use async_channel::{Receiver, Sender};
 use redb::{ReadTransaction, StorageBackend};
 
 use self::backend::SharedBackend;
-use self::file::{Journal, guarded, open_error};
+use self::file::{Journal, Opened, guarded, open_error};
 use self::inner::{Inner, Place, closed};
 use self::lock::LockFile;
 use self::request::{Append, Asked, Request, SetNote};
@@ -113,6 +114,27 @@ impl RedbStore {
         })
     }
 
+    /// Opens the store at `path` for reading what of it is sound, however much it contradicts itself; what
+    /// was found wrong with it. Nothing is wrong with a sound one, which opens so too. The file is not
+    /// changed. Every write fails with [`StoreError::Damaged`]. Blocks, and looks at each page.
+    ///
+    /// What is read is not checked: hold each record to its id, as
+    /// [`SoundEntries`](crate::SoundEntries) does.
+    ///
+    /// # Errors
+    /// Those of [`open_existing`](Self::open_existing), when nothing of it can be read.
+    pub fn open_damaged(path: impl AsRef<Path>) -> Result<(Self, Vec<String>), StoreError> {
+        let path = path.as_ref();
+        if !exists(path)? {
+            return Err(open_error(path, "no such store"));
+        }
+        let lock = LockFile::take(path)?;
+        let place = Place { path: path.to_owned(), backend: file::backend(path)?, long: false };
+        let (opened, problems) = damaged::open(&place)?;
+        let refused = StoreError::Damaged("it is open for reading only".into());
+        Ok((Self::over(place, opened, Some(lock), Some(refused))?, problems))
+    }
+
     fn open_present(path: &Path, verify: bool) -> Result<Self, StoreError> {
         if !exists(path)? {
             return Err(open_error(path, "no such store"));
@@ -129,10 +151,20 @@ impl RedbStore {
 
     fn start(place: Place, lock: Option<LockFile>, verify: bool) -> Result<Self, StoreError> {
         let opened = file::open(&place, verify)?;
+        Self::over(place, opened, lock, None)
+    }
+
+    /// A store over an open file. It refuses all writes with `refused`, if that is given.
+    fn over(
+        place: Place,
+        opened: Opened,
+        lock: Option<LockFile>,
+        refused: Option<StoreError>,
+    ) -> Result<Self, StoreError> {
         let inner = Arc::new(Inner::new(place, opened, lock));
         let (requests, waiting) = async_channel::bounded(WAITING);
         let (running, ended) = async_channel::bounded(1);
-        let writer = Writer::new(inner.clone(), waiting);
+        let writer = Writer::new(inner.clone(), waiting, refused);
         let writer = thread::Builder::new().name("isoroot-store".into()).spawn(move || {
             writer.run();
             drop(running);

@@ -58,9 +58,10 @@ struct Written {
 }
 
 impl Writer {
-    pub(super) fn new(inner: Arc<Inner>, requests: Receiver<Request>) -> Self {
+    /// A writer that refuses everything with `refused`, if that is given.
+    pub(super) fn new(inner: Arc<Inner>, requests: Receiver<Request>, refused: Option<StoreError>) -> Self {
         let next_journal = inner.last_journal_no().saturating_add(1);
-        Self { inner, requests, next_journal, relaxed: None, failed: None }
+        Self { inner, requests, next_journal, relaxed: None, failed: refused }
     }
 
     /// Writes until all handles are gone and all that waits is done; then closes the file.
@@ -105,9 +106,7 @@ impl Writer {
     /// Writes a group as one transaction and answers. An empty group makes relaxed appends durable.
     fn commit(&mut self, mut group: Vec<Request>) {
         let result = match &self.failed {
-            Some(error) => {
-                Err(StoreError::Failed(format!("an earlier write failed, open it again: {error}")))
-            }
+            Some(error) => Err(error.clone()),
             None => self.try_commit(&mut group),
         };
         for request in group {
@@ -136,7 +135,8 @@ impl Writer {
             Err(error) => {
                 tracing::error!(%error, store = %self.inner.place().path.display(), "a write to the store failed");
                 self.relaxed = None;
-                self.failed = Some(error.clone());
+                let again = format!("an earlier write failed, open it again: {error}");
+                self.failed = Some(StoreError::Failed(again));
                 self.inner.show_last_durable();
                 Err(error)
             }
