@@ -7,7 +7,7 @@ use futures::StreamExt;
 use isoroot::platform::native::RedbStore;
 use isoroot::platform::{Durability, Store, StoreError};
 use isoroot::{
-    EntryId, Filter, Genesis, JournalId, LoadedFrom, MerkleMap, NodeError, Problem, SoundEntries, check,
+    EntryId, Genesis, JournalId, LoadedFrom, MerkleMap, NodeError, Problem, Query, SoundEntries, check,
 };
 use redb::{Database, ReadableTable, TableDefinition};
 
@@ -154,7 +154,7 @@ async fn opened(bytes: Vec<u8>, long: bool) -> Result<(isoroot::Root, usize, Loa
     let service = isoroot::SyncService::with_key(platform, isoroot::Config::default(), key).await?;
     let node = service.open(journal()).await?;
     let status = node.status().await?;
-    let facts: Vec<_> = node.facts(Filter::All).collect().await;
+    let facts: Vec<_> = node.facts(Query::all()).collect().await;
     let facts = facts.into_iter().collect::<Result<Vec<_>, _>>()?.len();
     service.close().await?;
     store.close().await;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use futures::StreamExt;
 use isoroot::platform::Store;
 use isoroot::platform::native::{NativePlatform, RedbStore};
-use isoroot::{Config, DeviceKey, Fact, Filter, Genesis, LoadedFrom, SyncService, check};
+use isoroot::{Config, DeviceKey, Fact, Genesis, LoadedFrom, Query, SyncService, check};
 use serde_json::{Value, json};
 
 /// The format that is written now.
@@ -30,7 +30,7 @@ async fn told(store: &RedbStore) -> Value {
             LoadedFrom::Checkpoint { number } => number,
             _ => 0,
         };
-        let facts = node.facts(Filter::All).map(|fact| fact.unwrap().fact.predicate);
+        let facts = node.facts(Query::all()).map(|fact| fact.unwrap().fact.predicate);
         let last: Option<String> = facts.fold(None, |_, predicate| async { Some(predicate) }).await;
         assert!(check(store, journal).await.unwrap().is_sound());
         journals.push(json!({
