@@ -8,10 +8,10 @@ SHELL := bash
 WASM_ENV = wasm_env=$$(pkg-config/setup.sh env); eval "$$wasm_env"
 WASM = --target wasm32-unknown-unknown
 
-.PHONY: help setup demo page test test-full test-web fuzz bench bench-web package size check fmt clean
+.PHONY: help setup demo page test test-full test-web fuzz bench bench-web bench-merkle package size check fmt clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Install what is missing on this machine (seconds when nothing is)
 	@pkg-config/setup.sh
@@ -58,6 +58,10 @@ bench-web: package ## Build command line tool and package, and measure the packa
 	cargo build --locked --release --features cli
 	node pkg-config/bench-web.mjs
 
+bench-merkle: ## Measure the Merkle map, native and as wasm, beside other trees
+	@pkg-config/setup.sh native wasm web peers
+	node pkg-config/bench-merkle.mjs
+
 package: ## Build the npm package: target/package/isoroot-x.y.z.tgz
 	@pkg-config/setup.sh wasm web
 	node pkg-config/build-package.mjs
@@ -68,6 +72,7 @@ size: package ## What a page loads of it, raw and compressed; fails above the li
 check: ## Format, lints on both targets, docs, licences and sources of dependencies
 	@pkg-config/setup.sh native wasm deny
 	cargo fmt --check
+	cargo fmt --check --manifest-path benches/peers/Cargo.toml
 	cargo clippy --locked --all-targets --all-features -- -D warnings
 	$(WASM_ENV); cargo clippy --locked $(WASM) --lib -- -D warnings
 	$(WASM_ENV); cargo clippy --locked $(WASM) --lib --tests --features bindings-test,sim -- -D warnings
@@ -84,6 +89,7 @@ check: ## Format, lints on both targets, docs, licences and sources of dependenc
 
 fmt: ## Format the source
 	cargo fmt
+	cargo fmt --manifest-path benches/peers/Cargo.toml
 
 clean: ## Remove everything that was built, and the demo's data
 	rm -rf target/demo

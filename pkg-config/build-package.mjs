@@ -15,6 +15,7 @@ import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
 import { joinTypes } from "./join-types.mjs";
+import { OPTIMIZE, TARGET_FEATURES, wasmEnvironment } from "./wasm-flags.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const root = join(here, "..");
@@ -24,27 +25,8 @@ const work = join(target, "package", test ? "test" : "release");
 const staged = join(work, "isoroot");
 const dist = join(staged, "dist");
 
-// What wasm32 of all engines since 2023 has. All features at once would write what Node 20 refuses.
-const FEATURES = [
-  "bulk-memory",
-  "nontrapping-float-to-int",
-  "sign-ext",
-  "mutable-globals",
-  "reference-types",
-  "multivalue",
-  "simd",
-];
-
 function run(command, args, options = {}) {
   execFileSync(command, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"], ...options });
-}
-
-/** The settings that point to the compiler for wasm, as setup.sh prints them. */
-function wasmEnvironment() {
-  const script = 'wasm_env=$(pkg-config/setup.sh env); eval "$wasm_env"; env -0';
-  const printed = execFileSync("bash", ["-c", script], { cwd: root, encoding: "utf8" });
-  const pairs = printed.split("\0").filter(Boolean);
-  return Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]));
 }
 
 function version() {
@@ -61,7 +43,7 @@ function buildWasm() {
   const crateFeatures = `${test ? "bindings-test" : "bindings"},tracing/max_level_off`;
   // The texts of panics name files: not those of whoever built it.
   const registry = join(process.env.CARGO_HOME ?? join(homedir(), ".cargo"), "registry/src/");
-  const flags = `-C target-feature=+simd128 --remap-path-prefix=${registry}=`;
+  const flags = `${TARGET_FEATURES} --remap-path-prefix=${registry}=`;
   run("cargo", [...cargo, "--target", "wasm32-unknown-unknown", "--features", crateFeatures], {
     env: { ...wasmEnvironment(), RUSTFLAGS: flags, CARGO_TARGET_DIR: target },
   });
@@ -71,11 +53,8 @@ function buildWasm() {
   // The names between wasm and glue are replaced by short ones, and printed. Functions of one name side by
   // side are alike, which is what gzip makes use of.
   const names = ["--minify-imports-and-exports-and-modules", "--reorder-functions-by-name"];
-  const passes = ["-Oz", "-Oz", ...names];
-  const features = FEATURES.map((name) => `--enable-${name}`);
-  const options = [...features, "--strip-debug", "--strip-producers", ...passes];
   const out = join(dist, "isoroot_bg.wasm");
-  const optimize = [...options, join(work, "isoroot_bg.wasm"), "-o", out];
+  const optimize = [...OPTIMIZE, ...names, join(work, "isoroot_bg.wasm"), "-o", out];
   const printed = execFileSync(join(here, "node_modules/.bin/wasm-opt"), optimize, { cwd: root, encoding: "utf8" });
   return { wasm: readFileSync(out), shortened: JSON.parse(printed) };
 }

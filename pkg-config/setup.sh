@@ -9,6 +9,7 @@
 #   pkg-config/setup.sh web      what builds and tests for browsers: wasm-bindgen, wasm-pack,
 #                                the npm tools, Chromium
 #   pkg-config/setup.sh deny     cargo-deny, which `make check` needs
+#   pkg-config/setup.sh peers    what `make bench-merkle` compares with in JavaScript
 #   pkg-config/setup.sh env      prints the exports that wasm builds need; to be eval'ed
 #
 # To add a tool: pin it in tools.lock, write setup_<name>, name it in the table at the end.
@@ -311,6 +312,7 @@ for part in "$@"; do
     wasm) setup_wasm ;;
     web) setup_web ;;
     deny) setup_deny ;;
+    peers) npm_tools "$root/benches/peers" ;;
     env) print_env ;;
     *)
       sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2
