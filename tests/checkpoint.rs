@@ -155,7 +155,10 @@ fn same(a: &(JournalStatus, usize, usize), b: &(JournalStatus, usize, usize)) ->
     without(a) == without(b)
 }
 
-async fn checkpoint_notes(store: &Watched) -> Vec<(String, Vec<u8>)> {
+/// Notes with their keys.
+type Notes = Vec<(String, Vec<u8>)>;
+
+async fn checkpoint_notes(store: &Watched) -> Notes {
     store.notes("checkpoint/").await.unwrap()
 }
 
@@ -245,7 +248,7 @@ fn f61_whatever_is_wrong_with_a_checkpoint_is_told_and_never_served() {
         let notes = checkpoint_notes(&store).await;
         assert_eq!((early.len(), notes.len()), (2, 3));
 
-        let mut cases: Vec<(String, Vec<(String, Vec<u8>)>)> = Vec::new();
+        let mut cases: Vec<(String, Notes)> = Vec::new();
         for at in 0..notes.len() {
             let mut without = notes.clone();
             without.remove(at);

@@ -83,12 +83,12 @@ async fn save_journal(damaged: &Damaged, new: &RedbStore, journal: JournalId) ->
         let found = sound.next().await;
         let ended = found.is_none();
         match found {
-            Some((_, Ok(entry))) => {
-                if seen.insert(entry.id()) {
-                    bytes = bytes.saturating_add(entry.record().len());
-                    batch.push(StoredRecord { id: entry.id(), bytes: entry.record().into() });
-                }
+            Some((_, Ok(entry))) if seen.insert(entry.id()) => {
+                bytes = bytes.saturating_add(entry.record().len());
+                batch.push(StoredRecord { id: entry.id(), bytes: entry.record().into() });
             }
+            // It stood there twice.
+            Some((_, Ok(_))) => {}
             Some((_, Err(_))) => saved.lost = saved.lost.saturating_add(1),
             None => {}
         }

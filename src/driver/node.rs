@@ -229,6 +229,7 @@ impl SyncNode {
     }
 
     /// Judges what others hand over for this journal, and applies what is proved.
+    #[allow(clippy::arc_with_non_send_sync, reason = "natively it is both; elsewhere there is one thread")]
     pub fn verifier(&self) -> JournalVerifier {
         JournalVerifier::new(Arc::new(self.clone()), self.service.around())
     }
