@@ -12,6 +12,7 @@ pub(crate) mod kept_peers;
 pub(crate) mod node;
 pub(crate) mod proofs;
 pub(crate) mod service;
+pub(crate) mod statistics;
 pub(crate) mod storage;
 pub(crate) mod task_group;
 pub(crate) mod verification;

@@ -12,6 +12,7 @@ use crate::driver::facts::{self, FactPage, FactRecord, Reader, Watched, ask};
 use crate::driver::files::{self, ImportError, ImportReport};
 use crate::driver::proofs::Proved;
 use crate::driver::service::SyncService;
+use crate::driver::statistics::{self, Statistics};
 use crate::driver::verification::JournalVerifier;
 use crate::fact::entry::{Draft, Entry};
 use crate::fact::genesis::Genesis;
@@ -218,6 +219,15 @@ impl SyncNode {
     pub async fn status(&self) -> Result<JournalStatus, NodeError> {
         let journal = self.journal;
         ask(self.service.commands(), |reply| Command::Status { journal, reply }).await
+    }
+
+    /// The status with what takes work to find out: every id is looked at, and every record is read, page by
+    /// page, in memory that is bounded. For people and for now and then.
+    ///
+    /// # Errors
+    /// When the store fails or holds other records than it took, or the node is closed.
+    pub async fn statistics(&self) -> Result<Statistics, NodeError> {
+        statistics::statistics(self).await
     }
 
     /// The Merkle root: two nodes are in sync exactly when theirs are equal.

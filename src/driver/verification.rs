@@ -215,9 +215,6 @@ fn ids(verifier: &JournalVerifier, entries: &[Submission]) -> Vec<EntryId> {
 
 impl From<PushError> for NodeError {
     fn from(error: PushError) -> Self {
-        match error {
-            PushError::Verify(error) => Self::Verify(error),
-            error => Self::Push(error),
-        }
+        if let PushError::Verify(error) = error { Self::Verify(error) } else { Self::Push(error) }
     }
 }
