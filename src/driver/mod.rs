@@ -7,6 +7,7 @@ pub(crate) mod connection;
 pub(crate) mod error;
 pub(crate) mod facts;
 pub(crate) mod files;
+pub(crate) mod filter;
 pub(crate) mod indexed_journal;
 pub(crate) mod kept_peers;
 pub(crate) mod node;
