@@ -84,6 +84,7 @@ pub use driver::{
     node::{Appended, SyncNode},
     proofs::Proved,
     service::SyncService,
+    statistics::Statistics,
     verification::{Applied, JournalVerifier},
 };
 pub use error::{Code, Fault, StoreError, TransportError};

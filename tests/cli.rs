@@ -453,9 +453,10 @@ async fn f5_several_journals_are_told_apart() {
 #[tokio::test]
 async fn f5_every_help_lists_the_exit_codes() {
     let folder = Folder::new();
-    for command in
-        ["init", "open", "import", "export", "append", "log", "watch", "root", "sync", "journals", "hub", ""]
-    {
+    for command in [
+        "init", "open", "import", "export", "append", "log", "watch", "root", "inspect", "sync", "journals",
+        "hub", "",
+    ] {
         let arguments: &[&str] = if command.is_empty() { &["--help"] } else { &[command, "--help"] };
         let help = folder.run(arguments).await.done();
         for line in ["0  done", "1  the answer is no", "2  usage", "3  the store", "4  the network"] {

@@ -53,6 +53,7 @@ pub(super) enum Command {
     Log(LogArgs),
     Watch(WatchArgs),
     Root(RootArgs),
+    Inspect(InspectArgs),
     Prove(ProveArgs),
     Verify(VerifyArgs),
     Sync(SyncArgs),
@@ -267,6 +268,16 @@ impl QueryArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::ROOT)]
 pub(super) struct RootArgs {
+    #[command(flatten)]
+    pub(super) journal: JournalArgs,
+}
+
+/// Show a journal in numbers: what it holds, how deep its Merkle map is, what is missing
+///
+/// Reads every record of the journal.
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::INSPECT)]
+pub(super) struct InspectArgs {
     #[command(flatten)]
     pub(super) journal: JournalArgs,
 }

@@ -119,6 +119,8 @@ impl From<NodeError> for Failure {
             | NodeError::NoPeer
             | NodeError::TooManyPeers
             | NodeError::Prove(_)
+            | NodeError::FilterRate
+            | NodeError::FilterTooLarge { .. }
             | NodeError::Page => Exit::Usage,
             NodeError::File(error) => return error.into(),
             NodeError::Verify(_) | NodeError::Push(_) => Exit::No,

@@ -49,6 +49,16 @@ pub(super) const LOG: &str = concat!(
 
 pub(super) const ROOT: &str = r#"With --json: {"journal","root","entries","facts"}"#;
 
+pub(super) const INSPECT: &str = concat!(
+    "Depth is that of the Merkle map; bytes are those of the records as signed. Held back are entries that are ",
+    "ahead of the clock here. Gaps are entries that later ones of their device name and that are not here; ",
+    "forks are devices whose entries branch, as those of a restored backup do.\n\n",
+    r#"With --json: {"journal","device","store","store_id","root","entries","facts","predicates","authorities","#,
+    r#""devices","depth","bytes","held_back","missing","forked","bloom_rate","loaded_from","checkpoint"}; "#,
+    r#"bloom_rate is null where a filter would be too large, loaded_from is "records", "checkpoint" or "#,
+    r#""records_again", and checkpoint the number of its last entry"#,
+);
+
 pub(super) const PROVE: &str = concat!(
     "The evidence holds for the root of this moment, which is said on standard error. Who gets the evidence ",
     "must have the root from where they trust it.\n\n",

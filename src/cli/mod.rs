@@ -14,6 +14,7 @@ mod import;
 mod import_file;
 mod init;
 mod input;
+mod inspect;
 mod journals;
 mod json;
 mod lines;
@@ -76,6 +77,7 @@ fn run(command: Command, output: &mut Output) -> Result<Exit, Failure> {
             Command::Log(args) => log::run(args, output).await,
             Command::Watch(args) => follow::run(args, output).await,
             Command::Root(args) => root::run(args, output).await,
+            Command::Inspect(args) => inspect::run(args, output).await,
             Command::Prove(args) => prove::run(args, output).await,
             Command::Verify(args) => verify::run(&args, output),
             Command::Sync(args) => sync::run(args, output).await,

@@ -122,6 +122,11 @@ pub(crate) enum Command {
         journal: JournalId,
         reply: Reply<JournalStatus>,
     },
+    /// The status and the depth of the Merkle map. Looks at every id.
+    Measure {
+        journal: JournalId,
+        reply: Reply<(JournalStatus, u16)>,
+    },
     Get {
         journal: JournalId,
         entry: EntryId,

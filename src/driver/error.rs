@@ -57,6 +57,15 @@ pub enum NodeError {
     /// The page asked for is too large or empty.
     #[error("a page has 1 to {PAGE_MAX} entries")]
     Page,
+    /// No filter lets such a share pass.
+    #[error("a filter lets a share of 0.00001 to 0.99999 pass")]
+    FilterRate,
+    /// A filter over so many facts at this rate would take more than 1 MiB.
+    #[error("a filter over so many facts would take {bits} bits: ask for a greater rate")]
+    FilterTooLarge {
+        /// Bits that it would take.
+        bits: u64,
+    },
     /// The store belongs to another device than the one whose key was given.
     #[error("the store belongs to the device {0}, whose key is another than the one given")]
     OtherDevice(DeviceId),
@@ -86,6 +95,8 @@ impl NodeError {
             Self::TooManyPeers => Code::new("TOO_MANY_PEERS"),
             Self::Prove(error) => error.code(),
             Self::Page => Code::new("INVALID_PAGE"),
+            Self::FilterRate => Code::new("INVALID_RATE"),
+            Self::FilterTooLarge { .. } => Code::new("FILTER_TOO_LARGE"),
             Self::OtherDevice(_) => Code::new("OTHER_DEVICE"),
             Self::KeyNeeded(_) => Code::new("KEY_NEEDED"),
             Self::Entropy(_) => Code::new("ENTROPY"),
@@ -111,6 +122,8 @@ impl NodeError {
             | Self::KeyNeeded(_)
             | Self::Verify(VerifyError::TooMany(_))
             | Self::Prove(_)
+            | Self::FilterRate
+            | Self::FilterTooLarge { .. }
             | Self::Page => Fault::Caller,
         }
     }

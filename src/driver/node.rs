@@ -10,9 +10,12 @@ use crate::driver::command::{Command, JournalStatus, PeerSync, StopReport};
 use crate::driver::error::NodeError;
 use crate::driver::facts::{self, FactPage, FactRecord, Reader, Watched, ask};
 use crate::driver::files::{self, ImportError, ImportReport};
+use crate::driver::filter;
 use crate::driver::proofs::Proved;
 use crate::driver::service::SyncService;
+use crate::driver::statistics::{self, Statistics};
 use crate::driver::verification::JournalVerifier;
+use crate::fact::bloom::BloomFilter;
 use crate::fact::entry::{Draft, Entry};
 use crate::fact::genesis::Genesis;
 use crate::fact::statement::Fact;
@@ -218,6 +221,26 @@ impl SyncNode {
     pub async fn status(&self) -> Result<JournalStatus, NodeError> {
         let journal = self.journal;
         ask(self.service.commands(), |reply| Command::Status { journal, reply }).await
+    }
+
+    /// The status with what takes work to find out: every id is looked at, and every record is read, page by
+    /// page, in memory that is bounded. For people and for now and then.
+    ///
+    /// # Errors
+    /// When the store fails or holds other records than it took, or the node is closed.
+    pub async fn statistics(&self) -> Result<Statistics, NodeError> {
+        statistics::statistics(self).await
+    }
+
+    /// A Bloom filter over predicate and value of every fact that queries show now: what is held back is not in.
+    /// Made for as many pairs as the journal has facts, it lets a share of `rate` of other pairs pass, fewer
+    /// where facts say the same. Reads all facts, page by page.
+    ///
+    /// # Errors
+    /// When the rate is outside 0.00001 to 0.99999, the filter would take more than 1 MiB, as for over 875,000
+    /// facts at 1 %, the store fails or the node is closed.
+    pub async fn bloom(&self, rate: f64) -> Result<BloomFilter, NodeError> {
+        filter::bloom(self, rate).await
     }
 
     /// The Merkle root: two nodes are in sync exactly when theirs are equal.

@@ -6,7 +6,8 @@
 
 use crate::codec::cbor::{DecodeError, Number, Reader, Writer};
 use crate::crypto::hash::labelled;
-use crate::fact::bloom_bits::{Bits, as_float, rounded};
+use crate::fact::bloom_bits::{Bits, as_float};
+use crate::fact::bloom_size::{parameters, passing};
 use crate::fact::statement::FactError;
 use crate::fact::value::Value;
 use crate::limits::{BLOOM_BYTES, BLOOM_HASHES, PREDICATE_BYTES, SAFE_INTEGER};
@@ -16,8 +17,6 @@ const VERSION: u64 = 1;
 /// Fewer bits would be more trouble than use.
 pub(super) const LEAST_BITS: u64 = 64;
 pub(super) const MOST_BITS: u64 = BLOOM_BYTES as u64 * 8;
-const LEAST_RATE: f64 = 1e-5;
-const MOST_RATE: f64 = 0.999_99;
 
 /// Says of pairs of predicate and value that they are not in, or that they may be.
 ///
@@ -169,9 +168,7 @@ impl BloomFilter {
 
     /// The share of other pairs that it lets pass now, as far as can be told from the count.
     pub fn rate_now(&self) -> f64 {
-        let filled = f64::from(self.hashes) * as_float(self.count) / as_float(self.bits.len);
-        let set = 1.0 - libm::exp(-filled);
-        (0..self.hashes).fold(1.0, |rate, _| rate * set)
+        passing(self.bits.len, self.hashes, self.count)
     }
 
     /// Whether it holds over twice as many pairs as expected, or lets twice as many pass: then a larger
@@ -233,23 +230,6 @@ impl BloomFilter {
 /// How many pairs may be in before a larger filter is due: twice as many as expected.
 fn most(expected: u64) -> u64 {
     expected.saturating_mul(2)
-}
-
-/// Bits and hashes for so many pairs at this rate: `m = −n ln p / ln² 2`, rounded up and at least 64, and
-/// `k = m/n ln 2`, rounded, 1 to 32.
-///
-/// The logarithm is that of `libm`, whose every step IEEE 754 fixes: platforms' own differ in the last bit.
-fn parameters(expected: u64, rate: f64) -> Result<(u64, u32), BloomError> {
-    use core::f64::consts::LN_2;
-    if !(LEAST_RATE..=MOST_RATE).contains(&rate) {
-        return Err(BloomError::Rate(rate));
-    }
-    let bits = rounded(libm::ceil(-as_float(expected) * libm::log(rate) / (LN_2 * LN_2))).max(LEAST_BITS);
-    if bits > MOST_BITS {
-        return Err(BloomError::TooLarge { bits });
-    }
-    let hashes = rounded(as_float(bits) / as_float(expected) * LN_2).clamp(1, BLOOM_HASHES.into());
-    Ok((bits, u32::try_from(hashes).unwrap_or(BLOOM_HASHES)))
 }
 
 /// The bits that stand for a pair.
@@ -339,6 +319,8 @@ mod tests {
             }
             let rate = passed as f64 / (filters * asked) as f64;
             assert!(rate < 1.2 * p && rate > p / 1.5, "{n}, {p}: measured {rate}");
+            let expected = BloomFilter::expected_rate(n as u64, p).unwrap();
+            assert!((rate / expected - 1.0).abs() < 0.2, "{n}, {p}: measured {rate}, expected {expected}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod bloom;
 mod bloom_bits;
+mod bloom_size;
 pub(crate) mod candidate;
 pub(crate) mod entry;
 pub(crate) mod genesis;

@@ -2,6 +2,7 @@
 
 mod batch;
 pub(crate) mod compare;
+mod depth;
 mod grow;
 mod hash;
 pub(crate) mod item;

@@ -46,6 +46,11 @@ impl<P: Platform> CommandLoop<P> {
                 let status = self.machine.observe(journal, now).map(status);
                 reply.answer(status.ok_or(NodeError::NoJournal(journal)));
             }
+            Command::Measure { journal, reply } => {
+                let measured =
+                    self.machine.observe(journal, now).map(|open| (status(open), open.map().depth()));
+                reply.answer(measured.ok_or(NodeError::NoJournal(journal)));
+            }
             Command::Get { journal, entry, reply } => self.get(journal, entry, reply),
             Command::Contains { journal, entries, reply } => {
                 let open = self.machine.journal(journal).ok_or(NodeError::NoJournal(journal));
