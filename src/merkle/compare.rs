@@ -149,4 +149,17 @@ mod tests {
         // Below the forks buckets are hashed anew.
         assert!(hashes < 2_000, "{hashes} hashes");
     }
+
+    #[test]
+    fn f76_a_union_takes_work_in_proportion_to_what_is_merged() {
+        let mut each = Vec::new();
+        for size in [5_000, 10_000, 20_000, 40_000] {
+            let mut map = MerkleMap::from_ids(ids(0..size));
+            let (hashes, new) = count::of(|| map.insert_all(ids(size / 2..size + size / 2)));
+            assert_eq!(new, usize::try_from(size / 2).unwrap());
+            each.push(hashes / new);
+        }
+        // Some two nodes and a bucket each, whatever the size.
+        assert!(each.iter().all(|hashes| *hashes <= each[0] + 2 && *hashes < 20), "{each:?} hashes an id");
+    }
 }
