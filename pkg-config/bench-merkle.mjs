@@ -118,22 +118,23 @@ function aims(aim, values) {
 /** Prints the table, and the notes under it. */
 function printTable(columns) {
   const [native, wasm] = columns;
-  const heads = ["native", "its CPU", "wasm", "its CPU", ...columns.slice(2).map((column) => column.name)];
-  const widths = heads.map((head) => Math.max(head.length + 2, 12));
+  const heads = ["native", "wasm", ...columns.slice(2).map((column) => column.name)];
+  const widths = heads.map((head) => (head.startsWith("merkle") ? 28 : 24));
   const line = (name, cells, end) =>
     console.log(`  ${name.padEnd(39)}${cells.map((cell, at) => cell.padStart(widths[at])).join("")}  ${end}`.trimEnd());
-  line("", heads, "aim");
+  line("clock / processor", heads, "aim, by the clock");
   const notes = [];
   for (const [row, name, unit, aim] of ROWS) {
-    const cell = (column, what) => {
-      const figure = found(column, row, what);
-      const note = what === undefined && NOTES[`${column.name}/${row}`];
-      if (note) notes.push(note.endsWith(":") ? `${note} ${shown(found(column, `${row} by search`).median)} ${unit}` : note);
-      return `${figure ? shown(figure.median) : "—"}${note ? ` (${notes.length})` : ""}`;
+    const cell = (column) => {
+      const both = ["value", "cpu"].map((what) => found(column, row, what)).filter(Boolean);
+      const numbers = both.map((figure) => shown(figure.median)).join(" / ") || "—";
+      const note = NOTES[`${column.name}/${row}`];
+      if (!note) return numbers;
+      notes.push(note.endsWith(":") ? `${note} ${shown(found(column, `${row} by search`).median)} ${unit}` : note);
+      return `${numbers} (${notes.length})`;
     };
-    const ours = [native, wasm].flatMap((column) => [cell(column), cell(column, "cpu")]);
-    const cells = [...ours, ...columns.slice(2).map((column) => cell(column))];
-    line(`${name}, ${unit}`, cells, aims(aim, { native: found(native, row).median, wasm: found(wasm, row).median }));
+    const medians = { native: found(native, row).median, wasm: found(wasm, row).median };
+    line(`${name}, ${unit}`, columns.map(cell), aims(aim, medians));
   }
   notes.forEach((note, at) => console.log(`  (${at + 1}) ${note}`));
 }

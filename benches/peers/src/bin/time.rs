@@ -1,5 +1,7 @@
 //! Takes the time of one tree's steps: `time TREE`. Prints a figure a line, as JSON.
 
+#![expect(clippy::disallowed_methods, reason = "it takes the time")]
+
 use std::time::Instant;
 
 use cpu_time::ProcessTime;
