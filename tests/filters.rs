@@ -5,7 +5,9 @@
 use isoroot::platform::memory::MemoryStore;
 use isoroot::platform::{Durability, Store, StoredRecord};
 use isoroot::sim::{SimPlatform, Simulation};
-use isoroot::{BloomFilter, DeviceKey, Draft, Entry, Fact, Genesis, NodeError, Query, StoreId, SyncNode, Value};
+use isoroot::{
+    BloomFilter, DeviceKey, Draft, Entry, Fact, Genesis, NodeError, Query, StoreId, SyncNode, Value,
+};
 
 fn genesis() -> Genesis {
     Genesis::named("filters")

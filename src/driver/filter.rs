@@ -11,9 +11,12 @@ use crate::limits::PAGE;
 pub(crate) async fn bloom(node: &SyncNode, rate: f64) -> Result<BloomFilter, NodeError> {
     let status = node.status().await?;
     let made = BloomFilter::new(status.facts, rate);
-    let mut filter = made.map_err(|error| match error {
-        BloomError::TooLarge { bits } => NodeError::FilterTooLarge { bits },
-        _ => NodeError::FilterRate,
+    let mut filter = made.map_err(|error| {
+        if let BloomError::TooLarge { bits } = error {
+            NodeError::FilterTooLarge { bits }
+        } else {
+            NodeError::FilterRate
+        }
     })?;
     let mut after = None;
     loop {
