@@ -34,6 +34,9 @@ pub const PROOF_BYTES: usize = PROOF_TAGS * 33 / 2 + 64;
 /// Bytes of evidence about one entry: a record, a proof, and what names them.
 pub const EVIDENCE_BYTES: usize = RECORD_BYTES + 16_384;
 
+/// From JavaScript: bytes of entries and proofs that are handed over to be judged at once.
+pub const HANDED_BYTES: usize = 64 * 1_048_576;
+
 /// How far an entry's timestamp may lie beyond the local wall clock without counting as ahead.
 pub const AHEAD: Duration = Duration::from_secs(300);
 /// How long it takes at most until a jump of the wall clock is noticed while entries are held back.

@@ -416,6 +416,104 @@ export declare function verify(evidence: Uint8Array, root: Root | string, option
  */
 export declare function verifyProof(proof: Uint8Array, root: Root | string, ids: readonly (EntryId | string)[], options?: WaitOptions): Promise<boolean[]>;
 
+/**
+ * Says of pairs of predicate and value that they are not in, or that they may be. It never denies a pair that is
+ * in; of others it lets pass a share that it was made for. `node.bloom` makes one, and it does not change.
+ */
+export declare class BloomFilter {
+    #private;
+    private constructor();
+    /** The filter with these bytes, from whomever. Fails with `INVALID_FILTER` if they are none. */
+    static from(bytes: Uint8Array, options?: WaitOptions): Promise<BloomFilter>;
+    /** How many pairs are in; pairs that others cover by chance are not counted. */
+    get count(): number;
+    /** The share of other pairs that it lets pass, as far as can be told from the count. */
+    get rate(): number;
+    /** Whether a fact with this predicate and value may be in. If not, it is not. */
+    mightContain(predicate: string, value: FactValue): boolean;
+    /** Its bytes, for `from` here or elsewhere. */
+    toBytes(): Uint8Array;
+}
+
+/** A journal in numbers, all of one moment. */
+export interface Statistics {
+    readonly root: Root;
+    readonly entries: number;
+    readonly facts: number;
+    /** Different predicates. */
+    readonly predicates: number;
+    /** Different authorities; that of a fact that names none is its device. */
+    readonly authorities: number;
+    /** Devices that have written. */
+    readonly devices: number;
+    /** Entries that are held back from `facts` for now. */
+    readonly heldBack: number;
+    /** Entries that later ones of their device name, and that are not here: gaps. */
+    readonly missing: number;
+    /** Devices whose entries fork: two stores with one key, or a restored backup. */
+    readonly forked: number;
+    /** How many halvings part the deepest entry of the Merkle map from its root, 0 to 256. */
+    readonly depth: number;
+    /** Bytes of all entries, as signed. What the store takes is more. */
+    readonly bytes: number;
+    /**
+     * The share of other pairs that a Bloom filter over all facts, made for 1 %, is expected to let pass; null if it
+     * would be larger than filters are.
+     */
+    readonly bloomRate: number | null;
+}
+
+/** An entry that is handed over. */
+export interface Submission {
+    /** Its bytes, as signed: the `record` of an entry. */
+    readonly record: Uint8Array;
+    /** The id that it is said to have, if one is named. */
+    readonly id?: EntryId | string | undefined;
+    /** A proof about its id alone, as `node.proveAll([id])` makes it. Looked at only where `shown` is `"each"`. */
+    readonly proof?: Uint8Array | undefined;
+}
+/** How entries are judged, and what becomes of them. */
+export interface ReceiveOptions extends WaitOptions {
+    /**
+     * How the entries are shown to be under the root. `"fullSet"`: together they are all that is under it.
+     * `"each"`: each by a proof of its own; one without is unproved. `together`: all by one proof, as
+     * `node.proveAll` makes it of their ids. `"not"`, the default: what is authentic is unproved.
+     */
+    readonly shown?: "not" | "fullSet" | "each" | {
+        readonly together: Uint8Array;
+    };
+    /** What becomes of authentic entries without a proof: `"refuse"`, the default, or `"admit"`, as a sync does. */
+    readonly unproved?: "refuse" | "admit";
+    /** Only judges: nothing is taken in. */
+    readonly dryRun?: boolean;
+}
+/** An entry that is neither proved nor unproved but false, and why. */
+export interface Rejected {
+    /** Its place among what was handed over, from 0. */
+    readonly place: number;
+    /** The id of its bytes, entry or not. */
+    readonly id: EntryId;
+    /** The first reason, such as `BAD_SIGNATURE` or `NOT_UNDER_ROOT`: a stable name. */
+    readonly code: string;
+    /** The same for people. */
+    readonly message: string;
+}
+/** The verdicts on what was handed over, and what was done. */
+export interface Received {
+    /** Authentic, and proved to be under the root. In the journal now, if this was no dry run. */
+    readonly verified: readonly EntryId[];
+    /** Authentic, and came without a proof. In the journal only if they were admitted or had been there before. */
+    readonly unproved: readonly EntryId[];
+    /** Neither. Nothing of them is kept. */
+    readonly rejected: readonly Rejected[];
+    /** How many came more than once: each is judged once, where it came first. */
+    readonly duplicates: number;
+    /** How many entries were taken in that were not here before. */
+    readonly new: number;
+    /** The root here afterwards. */
+    readonly root: Root;
+}
+
 /** How a node stands. It can be used in all states but `closed` and `crashed`; it dials while `running`. */
 export type State = "stopped" | "starting" | "running" | "stopping" | "closed" | "crashed";
 /** Where a node keeps its journal, and whom it dials. */
@@ -580,6 +678,26 @@ export declare class SyncNode extends EventTarget implements AsyncDisposable {
     root(options?: WaitOptions): Promise<Root>;
     /** The node and its journal as they are now. */
     status(options?: WaitOptions): Promise<Status>;
+    /**
+     * The journal in numbers, with what takes work to find out: every entry is read. For people, and for now and
+     * then.
+     */
+    statistics(options?: WaitOptions): Promise<Statistics>;
+    /**
+     * A Bloom filter over predicate and value of every fact that `facts` gives now. It lets a share of `rate` of
+     * other pairs pass, 0.01 by default, 0.00001 to 0.99999. Reads all facts.
+     */
+    bloom(options?: WaitOptions & {
+        rate?: number;
+    }): Promise<BloomFilter>;
+    /**
+     * Judges entries of this journal that somebody hands over, at most 10,000, against a root that you trust, and
+     * takes in what is proved to be under it, durably. What is only authentic is taken in if `unproved` says so; what
+     * is neither is told with its reason. A sync needs none of this.
+     *
+     * If the signal is aborted or the time runs out while they are judged, nothing is taken in; later it may be.
+     */
+    receive(root: Root | string, entries: readonly Submission[], options?: ReceiveOptions): Promise<Received>;
     /**
      * The journal as one file, which proves itself: of the moment at which it is first read from, whatever is
      * appended meanwhile. It is read from the store as it is asked for; only the last piece makes it whole.

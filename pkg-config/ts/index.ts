@@ -1,5 +1,6 @@
 // Isoroot for JavaScript: journals of small facts, equal on every device, proved by one Merkle root.
 
+export { BloomFilter } from "./bloom.js";
 export {
   storeId,
   type Appending,
@@ -44,4 +45,6 @@ export {
   type SyncNodeListener,
 } from "./node.js";
 export { verify, verifyProof, type Proved, type Verified } from "./proofs.js";
+export type { Statistics } from "./statistics.js";
+export type { Received, ReceiveOptions, Rejected, Submission } from "./verification.js";
 export type { WaitOptions } from "./wait.js";

@@ -1,5 +1,6 @@
 // A node: one journal on this device, kept equal with its peers while started.
 
+import { BloomFilter } from "./bloom.js";
 import { type Connection, type Store, tameConnection, tameStore, tameTransports, type Transport } from "./custom.js";
 import { fromPlain, IsorootError, type PlainError } from "./errors.js";
 import { SyncNodeEvent, type SyncNodeEventMap, type SyncReport } from "./events.js";
@@ -15,11 +16,13 @@ import {
 } from "./facts.js";
 import { type FileSource, type ImportReport, isWhole, pieces } from "./files.js";
 import { type Identity, seedOf } from "./identity.js";
-import type { DeviceId, EntryId, JournalId, Position, Root, StoreId } from "./ids.js";
+import { type DeviceId, entryId, type EntryId, type JournalId, type Position, type Root, type StoreId } from "./ids.js";
 import { type Instance, load } from "./load.js";
 import type { Proved } from "./proofs.js";
 import type { RawEvent, RawExporting, RawGiven, RawNode, RawSync } from "./raw.js";
+import type { Statistics } from "./statistics.js";
 import { type Question, SILENCE, Tabs } from "./tabs.js";
+import { judging, type Received, type ReceiveOptions, type Submission, submissions } from "./verification.js";
 import { aborted, type Call, TIMEOUT, type WaitOptions, within } from "./wait.js";
 
 /** How a node stands. It can be used in all states but `closed` and `crashed`; it dials while `running`. */
@@ -374,6 +377,39 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
   async status(options: WaitOptions = {}): Promise<Status> {
     const status = await this.#call("asking", options, (raw) => raw.status());
     return { state: this.#state, ...status };
+  }
+
+  /**
+   * The journal in numbers, with what takes work to find out: every entry is read. For people, and for now and
+   * then.
+   */
+  statistics(options: WaitOptions = {}): Promise<Statistics> {
+    return this.#call("counting", options, (raw) => raw.statistics());
+  }
+
+  /**
+   * A Bloom filter over predicate and value of every fact that `facts` gives now. It lets a share of `rate` of
+   * other pairs pass, 0.01 by default, 0.00001 to 0.99999. Reads all facts.
+   */
+  async bloom(options: WaitOptions & { rate?: number } = {}): Promise<BloomFilter> {
+    const rate = Number(options.rate ?? 0.01);
+    return BloomFilter.of(this.#instance, await this.#call("reading", options, (raw) => raw.bloom(rate)));
+  }
+
+  /**
+   * Judges entries of this journal that somebody hands over, at most 10,000, against a root that you trust, and
+   * takes in what is proved to be under it, durably. What is only authentic is taken in if `unproved` says so; what
+   * is neither is told with its reason. A sync needs none of this.
+   *
+   * If the signal is aborted or the time runs out while they are judged, nothing is taken in; later it may be.
+   */
+  async receive(
+    root: Root | string,
+    entries: readonly Submission[],
+    options: ReceiveOptions = {},
+  ): Promise<Received> {
+    const [claimed, handed, how] = [entryId(root), submissions(entries), judging(options)];
+    return this.#call("judging", options, (raw, call) => raw.receive(claimed, handed, how, call));
   }
 
   /**

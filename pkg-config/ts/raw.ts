@@ -7,6 +7,8 @@ import type { Entry, Fact, HeldEntry, Page } from "./facts.js";
 import type { ImportReport } from "./files.js";
 import type { EntryId, Position, Root, StoreId } from "./ids.js";
 import type { Proved, Verified } from "./proofs.js";
+import type { Statistics } from "./statistics.js";
+import type { Received } from "./verification.js";
 import type { Call } from "./wait.js";
 
 export interface RawAppended {
@@ -58,6 +60,28 @@ export interface RawQuery {
   timestampTo: number | undefined;
 }
 
+export interface RawFilter {
+  readonly count: number;
+  readonly rate: number;
+  mightContain(predicate: string, value: unknown): boolean;
+  toBytes(): Uint8Array;
+}
+
+/** An entry that is handed over. */
+export interface RawSubmission {
+  record: Uint8Array;
+  id: string | undefined;
+  proof: Uint8Array | undefined;
+}
+
+/** How entries are judged, and what becomes of them. */
+export interface RawJudging {
+  shown: "not" | "fullSet" | "each" | "together";
+  together: Uint8Array | undefined;
+  admit: boolean;
+  dry: boolean;
+}
+
 export interface RawEvent {
   type: string;
   detail: Record<string, unknown> | null;
@@ -83,6 +107,9 @@ export interface RawNode {
   prove(entry: string): Promise<Uint8Array>;
   proveAll(entries: string[]): Promise<Proved>;
   status(): Promise<RawStatus>;
+  statistics(): Promise<Statistics>;
+  bloom(rate: number): Promise<RawFilter>;
+  receive(root: string, entries: RawSubmission[], judging: RawJudging, call: Call): Promise<Received>;
   sync(peers: readonly string[] | undefined): Promise<RawSync[]>;
   events(): Promise<RawEvent[]>;
   export(): RawExporting;
@@ -118,6 +145,7 @@ export interface Exports {
   onCrash(handler: (message: string) => void): void;
   verifyEvidence(evidence: Uint8Array, root: string): Verified;
   verifyProof(proof: Uint8Array, root: string, entries: string[]): boolean[];
+  readFilter(bytes: Uint8Array): RawFilter;
   parseLink(link: string): { journal: string; hub: string | null };
   formatLink(journal: string, hub: string | undefined): string;
   fileHeader(bytes: Uint8Array): { journal: string; genesis: Uint8Array | null } | undefined;

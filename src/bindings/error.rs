@@ -9,16 +9,18 @@ use crate::bindings::object::{number, object, text};
 use crate::driver::error::NodeError;
 use crate::driver::files::ImportError;
 use crate::error::{Code, Fault, StoreError};
+use crate::fact::bloom::BloomError;
 use crate::fact::genesis::GenesisError;
 use crate::fact::link::LinkError;
 use crate::ids::ParseIdError;
 use crate::journal::evidence::EvidenceError;
 use crate::journal::file::error::FileError;
 use crate::journal::position::ParsePositionError;
+use crate::limits::HANDED_BYTES;
 use crate::session::failure::PeerError;
 
 /// Why a call from JavaScript failed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(super) enum CallError {
     /// The node says so.
     #[error(transparent)]
@@ -48,6 +50,12 @@ pub(super) enum CallError {
     /// A proof does not hold.
     #[error(transparent)]
     Proof(#[from] EvidenceError),
+    /// Bytes that should be a filter are none.
+    #[error(transparent)]
+    Filter(#[from] BloomError),
+    /// More is handed over at once than is copied.
+    #[error("entries and proofs of over {HANDED_BYTES} bytes are handed over at once")]
+    TooMuch,
     /// A file was not imported, or not whole.
     #[error(transparent)]
     Import(#[from] ImportError),
@@ -82,6 +90,8 @@ impl CallError {
             Self::Link(_) => Code::new("INVALID_LINK"),
             Self::Genesis(_) => Code::new("INVALID_GENESIS"),
             Self::Proof(error) => error.code(),
+            Self::Filter(_) => Code::new("INVALID_FILTER"),
+            Self::TooMuch => Code::new("TOO_MANY"),
             Self::OtherTab => Code::new("OTHER_TAB"),
         }
     }
@@ -91,7 +101,9 @@ impl CallError {
             Self::Node(error) => error.fault(),
             Self::Proof(error) => error.fault(),
             Self::Import(error) => error.error.fault(),
+            Self::Filter(_) => Fault::Peer,
             Self::Fact { .. }
+            | Self::TooMuch
             | Self::Id(_)
             | Self::Position(_)
             | Self::Link(_)

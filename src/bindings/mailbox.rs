@@ -19,7 +19,7 @@ extern "C" {
     /// A call of the facade's, which somebody waits for or no longer does.
     pub type Call;
     #[wasm_bindgen(method, getter, structural)]
-    fn gone(this: &Call) -> bool;
+    pub fn gone(this: &Call) -> bool;
 }
 
 /// A promise to be settled, which says `CLOSED` if it is dropped before.

@@ -13,12 +13,15 @@ mod error;
 mod events;
 mod facts;
 mod files;
+mod filter;
 mod link;
 mod mailbox;
 mod node;
 mod object;
 mod proofs;
+mod statistics;
 mod syncing;
+mod verification;
 
 pub use crash::on_crash;
 #[cfg(feature = "bindings-test")]
@@ -26,6 +29,7 @@ pub use crash::panic_on_purpose;
 #[cfg(feature = "bindings-test")]
 pub use custom::{check_store, check_transport};
 pub use files::{Exporting, Importing, file_header};
+pub use filter::{Filter, read_filter};
 pub use link::{format_link, parse_link};
 pub use node::Node;
 pub use proofs::{verify_evidence, verify_proof};

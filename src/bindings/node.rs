@@ -400,7 +400,10 @@ impl Node {
     }
 
     /// Does something with the open node that takes several steps.
-    fn call(&self, work: impl AsyncFnOnce(&Open) -> Result<JsValue, CallError> + 'static) -> Promise {
+    pub(super) fn call(
+        &self,
+        work: impl AsyncFnOnce(&Open) -> Result<JsValue, CallError> + 'static,
+    ) -> Promise {
         call(self.opened().ok(), work)
     }
 }
