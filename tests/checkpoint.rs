@@ -31,6 +31,7 @@ impl Watched {
 }
 
 type Numbered = Vec<(u64, StoredRecord)>;
+type Notes = Vec<(String, Vec<u8>)>;
 
 impl Store for Watched {
     async fn head(&self, journal: JournalId) -> Result<Cursor, StoreError> {
@@ -81,7 +82,7 @@ impl Store for Watched {
         self.store.set_note(key, expected, value).await
     }
 
-    async fn notes(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+    async fn notes(&self, prefix: &str) -> Result<Notes, StoreError> {
         self.store.notes(prefix).await
     }
 }
@@ -154,7 +155,7 @@ fn same(a: &(JournalStatus, usize, usize), b: &(JournalStatus, usize, usize)) ->
     without(a) == without(b)
 }
 
-async fn checkpoint_notes(store: &Watched) -> Vec<(String, Vec<u8>)> {
+async fn checkpoint_notes(store: &Watched) -> Notes {
     store.notes("checkpoint/").await.unwrap()
 }
 
@@ -244,7 +245,7 @@ fn f61_whatever_is_wrong_with_a_checkpoint_is_told_and_never_served() {
         let notes = checkpoint_notes(&store).await;
         assert_eq!((early.len(), notes.len()), (2, 3));
 
-        let mut cases: Vec<(String, Vec<(String, Vec<u8>)>)> = Vec::new();
+        let mut cases: Vec<(String, Notes)> = Vec::new();
         for at in 0..notes.len() {
             let mut without = notes.clone();
             without.remove(at);

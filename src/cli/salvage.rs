@@ -83,14 +83,13 @@ async fn save_journal(damaged: &Damaged, new: &RedbStore, journal: JournalId) ->
         let found = sound.next().await;
         let ended = found.is_none();
         match found {
-            Some((_, Ok(entry))) => {
-                if seen.insert(entry.id()) {
-                    bytes = bytes.saturating_add(entry.record().len());
-                    batch.push(StoredRecord { id: entry.id(), bytes: entry.record().into() });
-                }
+            Some((_, Ok(entry))) if seen.insert(entry.id()) => {
+                bytes = bytes.saturating_add(entry.record().len());
+                batch.push(StoredRecord { id: entry.id(), bytes: entry.record().into() });
             }
             Some((_, Err(_))) => saved.lost = saved.lost.saturating_add(1),
-            None => {}
+            // Once is enough.
+            Some((_, Ok(_))) | None => {}
         }
         if ended || batch.len() >= COMMIT_ENTRIES || bytes >= COMMIT_BYTES {
             append(new, journal, &mut saved, std::mem::take(&mut batch)).await?;

@@ -99,11 +99,16 @@ async fn restore<P: Platform>(
             let some = some.filter(|_| chunk::extent(&chunk) == Ok((first, end)));
             let some = some.ok_or(CheckpointError::Chunk(end))?;
             let summaries = chunk::read(id, &chunk, some, |number| journal.id_of(number))?;
-            journal.absorb(&summaries, wall);
+            drop(journal.take_in(&summaries, wall));
             Ok(journal)
         };
         journal = platform.spawner().compute(absorb).await.map_err(wrong)?;
     }
+    let complete = move || {
+        journal.complete();
+        journal
+    };
+    let mut journal = platform.spawner().compute(complete).await;
     if journal.root() != head.root {
         return Err(wrong(CheckpointError::Root));
     }

@@ -60,6 +60,13 @@ impl Journal {
     /// Takes in entries in the order in which the store numbered them, behind those that are here.
     /// An entry that is here already, which a store should not hold twice, gets its number all the same.
     pub(crate) fn absorb(&mut self, entries: &[Summary<'_>], wall: WallTime) {
+        let fresh = self.take_in(entries, wall);
+        self.map.insert_all(fresh);
+    }
+
+    /// All of [`absorb`](Self::absorb) but for the map, which [`complete`](Self::complete) then makes at
+    /// once: in pieces its hashes would be made many times. The ids that are new.
+    pub(crate) fn take_in(&mut self, entries: &[Summary<'_>], wall: WallTime) -> Vec<EntryId> {
         let mut fresh = Vec::with_capacity(entries.len());
         for entry in entries {
             self.unsaved.push(entry, |id| self.numbers.get(id).copied());
@@ -78,7 +85,12 @@ impl Journal {
             }
             self.chains.insert(entry, |id| self.numbers.contains_key(id));
         }
-        self.map.insert_all(fresh);
+        fresh
+    }
+
+    /// Makes the map of all entries that were taken in.
+    pub(crate) fn complete(&mut self) {
+        self.map = MerkleMap::from_ids(self.ids.clone());
     }
 
     /// From here on `unsaved` gathers what is to go into the checkpoint.

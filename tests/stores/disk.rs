@@ -121,7 +121,7 @@ impl Disk {
                 2 => Kept::None,
                 3 if no == last => Kept::None,
                 3 => Kept::All,
-                _ if luck % 3 == 0 => [Kept::None, Kept::All, Kept::Garbled][random.below(3)],
+                _ if luck.is_multiple_of(3) => [Kept::None, Kept::All, Kept::Garbled][random.below(3)],
                 _ => [Kept::None, Kept::All, Kept::Torn][random.below(3)],
             };
             apply(&mut bytes, &state.pending[no], kept, &mut random);
