@@ -31,6 +31,7 @@ impl Watched {
 }
 
 type Numbered = Vec<(u64, StoredRecord)>;
+type Notes = Vec<(String, Vec<u8>)>;
 
 impl Store for Watched {
     async fn head(&self, journal: JournalId) -> Result<Cursor, StoreError> {
@@ -81,7 +82,7 @@ impl Store for Watched {
         self.store.set_note(key, expected, value).await
     }
 
-    async fn notes(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+    async fn notes(&self, prefix: &str) -> Result<Notes, StoreError> {
         self.store.notes(prefix).await
     }
 }
@@ -154,9 +155,6 @@ fn same(a: &(JournalStatus, usize, usize), b: &(JournalStatus, usize, usize)) ->
     };
     without(a) == without(b)
 }
-
-/// Notes with their keys.
-type Notes = Vec<(String, Vec<u8>)>;
 
 async fn checkpoint_notes(store: &Watched) -> Notes {
     store.notes("checkpoint/").await.unwrap()

@@ -90,7 +90,8 @@ async fn save_journal(damaged: &Damaged, new: &RedbStore, journal: JournalId) ->
             // It stood there twice.
             Some((_, Ok(_))) => {}
             Some((_, Err(_))) => saved.lost = saved.lost.saturating_add(1),
-            None => {}
+            // Once is enough.
+            Some((_, Ok(_))) | None => {}
         }
         if ended || batch.len() >= COMMIT_ENTRIES || bytes >= COMMIT_BYTES {
             append(new, journal, &mut saved, std::mem::take(&mut batch)).await?;

@@ -84,8 +84,16 @@ async fn restore<P: Platform>(
     }
     let mut chunks = store.notes(&chunk_keys(id)).await?.into_iter();
     let ids = Arc::new(ids(store, id, head.number()).await?);
-    let mut journal = Box::new(Journal::new(id, at.store, device));
-    journal.gather(Unsaved::none(), LoadedFrom::Records);
+    let foresee = {
+        let ids = Arc::clone(&ids);
+        move || {
+            let mut journal = Box::new(Journal::new(id, at.store, device));
+            journal.gather(Unsaved::none(), LoadedFrom::Records);
+            journal.foresee(&ids);
+            journal
+        }
+    };
+    let mut journal = platform.spawner().compute(foresee).await;
     for end in &head.ends {
         let (end, key) = (*end, chunk_key(id, *end));
         // Those between were left by a writer that was cut off.
@@ -99,7 +107,7 @@ async fn restore<P: Platform>(
             let some = some.filter(|_| chunk::extent(&chunk) == Ok((first, end)));
             let some = some.ok_or(CheckpointError::Chunk(end))?;
             let summaries = chunk::read(id, &chunk, some, |number| journal.id_of(number))?;
-            journal.absorb(&summaries);
+            journal.take_in(&summaries);
             Ok(journal)
         };
         journal = platform.spawner().compute(absorb).await.map_err(wrong)?;

@@ -70,15 +70,26 @@ impl Journal {
     /// Takes in entries in the order in which the store numbered them, behind those that are here.
     /// An entry that is here already, which a store should not hold twice, gets its number all the same.
     pub(crate) fn absorb(&mut self, entries: &[Summary<'_>]) {
+        let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
+        self.foresee(&ids);
+        self.take_in(entries);
+    }
+
+    /// The first half of [`absorb`](Self::absorb): takes ids of the entries that follow into the map. For
+    /// many entries that come in pieces it is done once for all, since in pieces the hashes would be made
+    /// many times.
+    pub(crate) fn foresee(&mut self, ids: &[EntryId]) {
         let first = self.head().saturating_add(1);
-        let mut items = Vec::with_capacity(entries.len());
-        for (entry, number) in entries.iter().zip(first..) {
-            self.ids.push(entry.id);
-            items.push(Item { id: entry.id, number });
-        }
+        let items: Vec<_> = ids.iter().zip(first..).map(|(id, number)| Item { id: *id, number }).collect();
         self.map.insert_items(&items);
+    }
+
+    /// The second half: entries that follow, whose ids the map has.
+    pub(crate) fn take_in(&mut self, entries: &[Summary<'_>]) {
+        let first = self.head().saturating_add(1);
         let map = &self.map;
         for (entry, number) in entries.iter().zip(first..) {
+            self.ids.push(entry.id);
             self.unsaved.push(entry, |id| map.number_of(id).filter(|before| *before < number));
             if map.number_of(&entry.id) != Some(number) {
                 continue;

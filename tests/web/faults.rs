@@ -4,8 +4,10 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use isoroot::platform::memory::PipeNetwork;
 use isoroot::platform::web::IndexedDbStore;
 use isoroot::platform::{AppendOutcome, Durability, Store, StoreError};
+use isoroot::{Draft, Fact, LoadedFrom, Root};
 use js_sys::{Array, Function, Reflect};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
@@ -13,6 +15,7 @@ use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::patch::{Patch, get, global};
 use crate::stores::{JOURNAL, all, append, fresh, open, record, records};
+use crate::story::node;
 
 /// Closes the connection right before the `n`th transaction from now, counted from 1; how many there were.
 fn closing(n: u32) -> (Patch, Rc<Cell<u32>>) {
@@ -158,4 +161,87 @@ async fn c11_an_unknown_failure_of_a_write_is_final() {
     assert_eq!(all(&store).await, records(0..2, 10));
     let appended = open(&name).await.append(JOURNAL, 2, records(2..4, 10), Durability::Strict).await;
     assert!(matches!(appended, Ok(AppendOutcome::Done(_))));
+}
+
+/// Aborts the `n`th transaction that writes, counted from 1, while its first request is under way; how many
+/// there were.
+fn aborting(n: u32) -> ([Patch; 2], Rc<Cell<u32>>) {
+    let count = Rc::new(Cell::new(0));
+    let counted = count.clone();
+    // What is being committed cannot be aborted.
+    let commit = Patch::of_class("IDBTransaction", "commit", |_, _, _| Ok(JsValue::UNDEFINED));
+    let begin = Patch::of_class("IDBDatabase", "transaction", move |begin, this, arguments| {
+        let transaction = begin.apply(this, arguments)?;
+        if arguments.get(1) == "readwrite" {
+            counted.set(counted.get() + 1);
+            if counted.get() == n {
+                let aborted = transaction.clone();
+                let abort = Closure::once_into_js(move || {
+                    let abort: Function = get(&aborted, "abort").unchecked_into();
+                    // It may be over already.
+                    drop(abort.call0(&aborted));
+                });
+                // As soon as the store waits for it.
+                let promise = js_sys::Promise::resolve(&JsValue::UNDEFINED);
+                let then: Function = get(&promise, "then").unchecked_into();
+                then.call1(&promise, &abort)?;
+            }
+        }
+        Ok(transaction)
+    });
+    ([commit, begin], count)
+}
+
+#[wasm_bindgen_test]
+async fn c11_a_transaction_that_is_aborted_at_any_moment_is_tried_again_and_nothing_is_lost() {
+    let (counting, count) = aborting(0);
+    session(&open(&fresh()).await).await;
+    drop(counting);
+    assert!(count.get() >= 20);
+    for n in 1..=count.get() {
+        let (aborting, after) = aborting(n);
+        session(&open(&fresh()).await).await;
+        drop(aborting);
+        assert_eq!(after.get(), count.get() + 1, "aborted at {n}: it is tried once more");
+    }
+}
+
+/// A node over the store `name` with 300 entries more, closed in good order. Its root, and where it was
+/// loaded from.
+async fn life(name: &str, append: usize) -> (Root, LoadedFrom) {
+    let node = node(&PipeNetwork::new(), open(name).await).await;
+    let status = node.status().await.unwrap();
+    let fact = |n| Draft::new(node.device(), &[Fact::new(format!("p/{}", n % 7), i64::from(n))]).unwrap();
+    let drafts = (0..u32::try_from(append).unwrap()).map(fact).collect();
+    node.append_all(drafts).await.unwrap();
+    let root = node.root().await.unwrap();
+    node.service().close().await.unwrap();
+    (root, status.loaded_from)
+}
+
+#[wasm_bindgen_test]
+async fn f61_a_journal_in_indexed_db_opens_from_its_checkpoint_whatever_closes_while_it_is_kept() {
+    let name = fresh();
+    let (counting, count) = closing(0);
+    let (root, from) = life(&name, 300).await;
+    drop(counting);
+    assert_eq!(from, LoadedFrom::Records);
+    let again = life(&name, 0).await;
+    assert_eq!(again, (root, LoadedFrom::Checkpoint { number: 300 }));
+    for n in 2..=count.get() {
+        let name = fresh();
+        let (closing, _) = closing(n);
+        let (root, _) = life(&name, 300).await;
+        drop(closing);
+        assert_eq!(life(&name, 0).await, (root, LoadedFrom::Checkpoint { number: 300 }), "closed at {n}");
+    }
+    // What is there and is none is told, and the records decide.
+    let store = open(&name).await;
+    for (key, note) in store.notes("checkpoint/").await.unwrap() {
+        let mut wrong = note.clone();
+        wrong[3] ^= 1;
+        store.set_note(&key, Some(note.clone()), Some(wrong)).await.unwrap().unwrap();
+        assert_eq!(life(&name, 0).await, (root, LoadedFrom::RecordsAgain), "{key}");
+        assert_eq!(life(&name, 0).await, (root, LoadedFrom::Checkpoint { number: 300 }), "{key}");
+    }
 }

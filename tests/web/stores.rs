@@ -194,4 +194,19 @@ async fn f124_nodes_on_indexed_db_sync_and_keep_what_they_have() {
 async fn c11_whether_the_browser_keeps_the_data_is_told() {
     // A fresh profile is rarely granted it: that it answers is what matters.
     let _: bool = IndexedDbStore::persist().await;
+    // And that it says what the browser says. A worker can only look.
+    let storage = crate::patch::get(&crate::patch::global("navigator"), "storage");
+    let method = if Reflect::has(&storage, &"persist".into()).unwrap() { "persist" } else { "persisted" };
+    for (answer, expected) in [(JsValue::TRUE, true), (JsValue::FALSE, false)] {
+        let answered =
+            Patch::new(&storage, method, move |_, _, _| Ok(js_sys::Promise::resolve(&answer).into()));
+        assert_eq!(IndexedDbStore::persist().await, expected);
+        drop(answered);
+    }
+    let refused = Patch::new(&storage, method, |_, _, _| Ok(js_sys::Promise::reject(&"no".into()).into()));
+    assert!(!IndexedDbStore::persist().await);
+    drop(refused);
+    let thrown = Patch::new(&storage, method, |_, _, _| Err("no".into()));
+    assert!(!IndexedDbStore::persist().await);
+    drop(thrown);
 }
