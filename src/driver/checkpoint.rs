@@ -131,6 +131,8 @@ async fn ids<S: Store>(store: &S, journal: JournalId, to: u64) -> Result<Vec<Ent
         }
         ids.extend(more);
     }
+    // A store gives as many as it has at hand.
+    ids.truncate(usize::try_from(to).unwrap_or(usize::MAX));
     Ok(ids)
 }
 
