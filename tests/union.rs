@@ -1,5 +1,5 @@
 //! Merging journals is the union of their sets: order, grouping and repetition do not matter, and nothing is
-//! ever lost by it (F-75).
+//! ever lost by it (F-60, F-75).
 
 #![cfg(all(feature = "sim", not(target_arch = "wasm32")))]
 
@@ -49,6 +49,20 @@ async fn merge(node: &SyncNode, all: &[Entry], set: &BTreeSet<usize>) {
 async fn facts(node: &SyncNode) -> BTreeSet<String> {
     let page = node.page(Query::all(), None, 1_000).await.unwrap();
     page.facts.iter().map(|fact| format!("{} {:?}", fact.id, fact.fact)).collect()
+}
+
+#[test]
+fn f60_a_further_fact_with_the_same_predicate_changes_the_root() {
+    let world = Simulation::new(1);
+    world.clone().run(async move {
+        let node = node(&world).await;
+        let mut roots = BTreeSet::from([node.root().await.unwrap()]);
+        // Another value, another type, and the same statement once more, which is another entry.
+        for fact in [Fact::new("p", 1i64), Fact::new("p", 2i64), Fact::new("p", "2"), Fact::new("p", "2")] {
+            node.append([fact]).await.unwrap();
+            assert!(roots.insert(node.root().await.unwrap()));
+        }
+    });
 }
 
 proptest! {
