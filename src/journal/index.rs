@@ -56,6 +56,8 @@ pub(crate) struct Index {
     terms: Vec<Term>,
     /// How many terms there are of each kind.
     counts: [u64; 3],
+    /// The term of each kind that was marked last: mostly it is the next one too.
+    latest: [Option<u32>; 3],
     /// By place, as the two after it.
     times: Vec<u64>,
     /// Least and greatest timestamp of each block of places: honest clocks keep them short, so that blocks
@@ -113,8 +115,28 @@ impl Index {
 
     /// Notes that the entry at `place` has a term; the term's number.
     fn mark(&mut self, kind: Kind, bytes: &[u8], place: u32) -> u32 {
+        let number = self.number(kind, bytes);
+        if let Some(latest) = self.latest.get_mut(kind as usize) {
+            *latest = Some(number);
+        }
+        if let Some(term) = self.terms.get_mut(at(number))
+            && term.places.last() != Some(&place)
+        {
+            term.places.push(place);
+        }
+        number
+    }
+
+    /// The number of a term, which gets one if it is new.
+    fn number(&mut self, kind: Kind, bytes: &[u8]) -> u32 {
+        let latest = self.latest.get(kind as usize).copied().flatten();
+        if let Some(number) = latest
+            && self.terms.get(at(number)).and_then(|term| term.name.get(1..)) == Some(bytes)
+        {
+            return number;
+        }
         let name = name(kind, bytes);
-        let number = self.names.get(name.as_slice()).copied().unwrap_or_else(|| {
+        self.names.get(name.as_slice()).copied().unwrap_or_else(|| {
             let number = u32::try_from(self.terms.len()).unwrap_or(u32::MAX);
             let name: Arc<[u8]> = name.into();
             self.names.insert(Arc::clone(&name), number);
@@ -123,13 +145,7 @@ impl Index {
                 *count = count.saturating_add(1);
             }
             number
-        });
-        if let Some(term) = self.terms.get_mut(at(number))
-            && term.places.last() != Some(&place)
-        {
-            term.places.push(place);
-        }
-        number
+        })
     }
 
     /// The last number that is known.
