@@ -87,10 +87,9 @@ async fn save_journal(damaged: &Damaged, new: &RedbStore, journal: JournalId) ->
                 bytes = bytes.saturating_add(entry.record().len());
                 batch.push(StoredRecord { id: entry.id(), bytes: entry.record().into() });
             }
-            // It stood there twice.
-            Some((_, Ok(_))) => {}
             Some((_, Err(_))) => saved.lost = saved.lost.saturating_add(1),
             // Once is enough.
+            // It stood there twice, or there are no more.
             Some((_, Ok(_))) | None => {}
         }
         if ended || batch.len() >= COMMIT_ENTRIES || bytes >= COMMIT_BYTES {
