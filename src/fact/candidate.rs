@@ -2,12 +2,11 @@
 //!
 //! For those who have something else to check first, such as a proof, which is cheaper than a signature.
 
-use crate::codec::cbor::{DecodeError, Reader};
+use crate::codec::cbor::Reader;
 use crate::crypto::sign;
 use crate::fact::entry::{Entry, signed_message, split_record};
-use crate::fact::statement::Fact;
 use crate::fact::unchecked::{EntryError, UncheckedEntry};
-use crate::ids::{DeviceId, EntryId, EpochId, JournalId};
+use crate::ids::{AuthorityId, DeviceId, EntryId, EpochId, JournalId};
 use crate::limits::SIGNATURE_BYTES;
 
 /// What can be told of a record before it is read whole.
@@ -56,8 +55,9 @@ impl Candidate {
         self.unsigned.device()
     }
 
-    pub(crate) fn facts(&self) -> Result<Vec<Fact>, DecodeError> {
-        self.unsigned.facts()
+    /// For each of its facts the authority, if another than the device is named.
+    pub(crate) fn authorities(&self) -> impl Iterator<Item = Option<AuthorityId>> {
+        self.unsigned.topics().map(|(_, authority)| authority)
     }
 
     /// Checks the signatures of many together; one verdict for each.

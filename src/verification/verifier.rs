@@ -273,9 +273,8 @@ impl MerkleVerifier {
             Standing::Unknown => return Err(Rejection::UnknownSigner),
             Standing::NotAMember => return Err(Rejection::NotAMember { epoch }),
         }
-        let facts = candidate.facts().map_err(Rejection::Malformed)?;
-        for (fact, place) in facts.iter().zip(0u16..) {
-            if let Some(authority) = fact.authority
+        for (authority, place) in candidate.authorities().zip(0u16..) {
+            if let Some(authority) = authority
                 && !self.policy.is_certified(&authority, &device)
             {
                 return Err(Rejection::AuthorityNotCertified { fact: place, authority });
@@ -325,11 +324,11 @@ impl MerkleVerifier {
         }
         let own = AuthorityId::from_bytes(*entry.device().as_bytes());
         let signers = self.policy.authority_of(&entry.device());
-        for (fact, place) in entry.facts().map_err(Rejection::Malformed)?.iter().zip(0u16..) {
-            if rule == AuthorityRule::Present && fact.authority.is_none() {
+        for ((_, authority), place) in entry.topics().zip(0u16..) {
+            if rule == AuthorityRule::Present && authority.is_none() {
                 return Err(Rejection::AuthorityMissing { fact: place });
             }
-            if rule == AuthorityRule::Signers && fact.authority.unwrap_or(own) != signers {
+            if rule == AuthorityRule::Signers && authority.unwrap_or(own) != signers {
                 return Err(Rejection::AuthorityNotSigners { fact: place });
             }
         }
