@@ -12,7 +12,13 @@ use core::ops::Deref;
 /// }
 /// ```
 ///
-/// An entry that is authentic is not verified by that, so a journal's verifier does not apply it:
+/// A journal's verifier applies what is verified, and nothing that is only authentic:
+///
+/// ```
+/// async fn apply(node: isoroot::SyncNode, entry: isoroot::Verified<isoroot::Entry>) {
+///     drop(node.verifier().apply(vec![entry]).await);
+/// }
+/// ```
 ///
 /// ```compile_fail
 /// async fn apply(node: isoroot::SyncNode, entry: isoroot::Entry) {
