@@ -11,7 +11,7 @@
 //! | level | modules |
 //! | --- | --- |
 //! | 0 | `time` `ids` `limits` `error` `crypto` `codec` |
-//! | 1–4 | `fact` `merkle` `journal` `reconcile` `verification` |
+//! | 1–4 | `fact` `symbols` `merkle` `journal` `reconcile` `verification` |
 //! | 5–6 | `session` `service` |
 //! | 7–8 | `platform` `driver` (feature `driver`) |
 //! | 9 | `sim` `hub` `cli` `bindings` `fuzzing` (features of the same names) |
@@ -64,6 +64,7 @@ mod service;
 mod session;
 #[cfg(feature = "sim")]
 pub mod sim;
+pub mod symbols;
 mod time;
 mod verification;
 
@@ -113,6 +114,7 @@ pub use merkle::proof::{Proof, ProofError};
 pub use merkle::prove::ProveError;
 pub use merkle::subtree::{Node, Root};
 pub use service::config::{Admission, Config};
+pub use service::delivery::{Delivery, PeerDelivery};
 pub use service::event::Event;
 pub use service::peers::{PeerInfo, PeerStatus};
 pub use session::failure::PeerError;
@@ -129,18 +131,6 @@ pub use verification::{
         FactClaim, MerkleVerifier, Rejected, Shown, SignedFact, Submission, Verification, VerifyError,
     },
 };
-
-/// Coded symbols: finding what two sets of entries differ in by bytes that grow with the difference alone.
-///
-/// These are the pieces, pure and for whoever measures or reuses them.
-pub mod symbols {
-    pub use crate::reconcile::symbols::cell::Cell;
-    pub use crate::reconcile::symbols::decoder::Decoder;
-    pub use crate::reconcile::symbols::estimate::{estimate, first_cells, more_cells};
-    pub use crate::reconcile::symbols::mapping::{Cells, ShortId};
-    pub use crate::reconcile::symbols::row::Row;
-    pub use crate::reconcile::symbols::sketch::Sketch;
-}
 
 /// The README's code is compiled and run with the tests.
 #[cfg(all(doctest, feature = "tokio"))]

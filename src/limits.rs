@@ -61,6 +61,16 @@ pub const CHANNELS: usize = 1_000;
 pub const PREFIXES_PER_ASK: usize = 96;
 /// Wire: a subtree with at most this many entries is answered by its ids.
 pub const IDS_PER_NODE: u64 = 16;
+/// Wire: entries in one frame.
+pub const ENTRIES_PER_FRAME: usize = 4_096;
+/// Wire: coded symbols in one frame, of 11 bytes each.
+pub const CELLS_PER_FRAME: usize = 5_400;
+/// Wire: coded symbols that are asked for in one round, at most.
+pub const CELLS_PER_ROUND: u64 = 524_288;
+/// Wire: differences that a part of the id space is to have, where there are too many for one row of cells.
+pub const DIFFERENCES_PER_PART: u64 = 4_096;
+/// Wire: entries of a journal that may be listed by their short ids.
+pub const LISTED_IDS: u64 = 16_384;
 /// Wire: ids in one frame.
 pub const IDS_PER_FRAME: usize = 1_900;
 /// Wire: differences gathered before the entries themselves travel; the rest is found in a next round.
@@ -145,6 +155,7 @@ const _: () = {
     assert!(VALUE_BYTES < RECORD_BYTES);
     assert!(FRAME_PAYLOAD_BYTES + 4_096 < FRAME_BYTES);
     assert!(IDS_PER_FRAME * 34 + 64 < FRAME_BYTES);
+    assert!(CELLS_PER_FRAME * 11 + 64 < FRAME_BYTES);
     assert!(HANDSHAKE_FRAME_BYTES > ADDRESS_BYTES + 256);
     // A node's answer lists 16 children of at most 45 bytes each, or its ids.
     assert!(PREFIXES_PER_ASK * (16 * 42 + 8) < FRAME_BYTES);

@@ -14,7 +14,7 @@ const LEVELS: [&[&str]; 11] = [
     &["time", "ids", "limits", "error"],
     &["crypto", "codec"],
     &["fact"],
-    &["merkle"],
+    &["merkle", "symbols"],
     &["journal"],
     &["reconcile", "verification"],
     &["session", "epoch"],

@@ -52,6 +52,10 @@ export interface SyncNodeEventMap {
   /** The journal has new entries, own ones or others'; `number` is the last one's place here. */
   grew: SyncNodeEvent<"grew", { readonly journal: JournalId; readonly number: number }>;
   /** So many entries that were held back, since they were ahead of the clock here, are shown from now on. */
+  delivered: SyncNodeEvent<
+    "delivered",
+    { readonly peer: string; readonly device: DeviceId; readonly journal: JournalId; readonly upto: number }
+  >;
   due: SyncNodeEvent<"due", { readonly journal: JournalId; readonly entries: number }>;
   /** Listeners were too slow: so many events are gone. */
   lagged: SyncNodeEvent<"lagged", { readonly missed: number }>;

@@ -30,6 +30,10 @@ pub(super) fn event(event: &Event) -> JsValue {
         Event::Due { journal, entries } => {
             ("due", object(&[("journal", text(journal)), ("entries", number(*entries))]))
         }
+        Event::Delivered { peer, device, journal, upto } => {
+            let of = [("peer", text(peer)), ("device", text(device)), ("journal", text(journal))];
+            ("delivered", object(&[&of[..], &[("upto", number(*upto))]].concat()))
+        }
         Event::Lagged { count } => ("lagged", object(&[("missed", number(*count))])),
     };
     object(&[("type", kind.into()), ("detail", detail)])

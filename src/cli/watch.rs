@@ -70,7 +70,7 @@ async fn show(node: &SyncNode, event: Event, seen: &mut u64, output: &mut Output
             };
             output.line(record, || format!("disconnected from {peer}: {error}"))
         }
-        Event::Started | Event::Stopped => Ok(()),
+        Event::Delivered { .. } | Event::Started | Event::Stopped => Ok(()),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::journal::query::Query;
 use crate::merkle::subtree::Root;
 use crate::platform::send::MaybeSend;
 use crate::platform::traits::Connection;
+use crate::service::delivery::{Delivery, PeerDelivery};
 use crate::service::event::Event;
 use crate::service::peers::PeerInfo;
 use crate::session::failure::PeerError;
@@ -173,6 +174,16 @@ pub(crate) enum Command {
         after: Option<EntryId>,
         limit: usize,
         reply: Reply<Vec<HeldEntry>>,
+    },
+    Deliveries {
+        journal: JournalId,
+        reply: Reply<Vec<PeerDelivery>>,
+    },
+    Delivery {
+        journal: JournalId,
+        entry: EntryId,
+        device: DeviceId,
+        reply: Reply<Option<Delivery>>,
     },
     AddPeer {
         address: String,

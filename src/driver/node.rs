@@ -28,6 +28,7 @@ use crate::merkle::subtree::Root;
 use crate::platform::send::BoxStream;
 use crate::platform::traits::Platform;
 use crate::service::config::Config;
+use crate::service::delivery::{Delivery, PeerDelivery};
 use crate::service::event::Event;
 use crate::service::peers::PeerInfo;
 use crate::verification::signed_root::SignedRoot;
@@ -348,6 +349,25 @@ impl SyncNode {
     pub async fn held_back(&self, after: Option<EntryId>, limit: usize) -> Result<Vec<HeldEntry>, NodeError> {
         let journal = self.journal;
         ask(self.service.commands(), |reply| Command::HeldBack { journal, after, limit, reply }).await
+    }
+
+    /// How far each peer has this journal, of those that anything is known of since the service was made.
+    ///
+    /// # Errors
+    /// When the service is closed.
+    pub async fn deliveries(&self) -> Result<Vec<PeerDelivery>, NodeError> {
+        let journal = self.journal;
+        ask(self.service.commands(), |reply| Command::Deliveries { journal, reply }).await
+    }
+
+    /// Where an entry is as far as a peer's device goes: not sent, on its way, or durable there. Nothing if
+    /// the entry is not here.
+    ///
+    /// # Errors
+    /// When the service is closed.
+    pub async fn delivery(&self, entry: EntryId, device: DeviceId) -> Result<Option<Delivery>, NodeError> {
+        let journal = self.journal;
+        ask(self.service.commands(), |reply| Command::Delivery { journal, entry, device, reply }).await
     }
 
     /// The journal as a file, piece by piece, in the form of `docs/FILES.md`: of the moment at which the

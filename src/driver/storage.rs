@@ -304,5 +304,5 @@ pub(crate) async fn feed<S: Store>(
     }
     let bytes = sent.iter().fold(0u64, |sum, (_, record)| sum.saturating_add(record.len() as u64));
     let fed = Fed { entries: sent.len() as u64, bytes };
-    Ok((frames(channel, sent), fed))
+    Ok((frames(channel, &journal, sent), fed))
 }

@@ -20,6 +20,9 @@ use crate::merkle::item::Item;
 use crate::merkle::map::MerkleMap;
 use crate::merkle::prefix::sort;
 use crate::merkle::subtree::Root;
+use crate::symbols::cell::Cell;
+use crate::symbols::digest::Digest;
+use crate::symbols::sketch::Sketch;
 use crate::time::WallTime;
 
 /// A journal in memory.
@@ -34,6 +37,8 @@ pub(crate) struct Journal {
     map: MerkleMap,
     index: Index,
     chains: Chains,
+    /// What reconciling it goes by.
+    digest: Digest,
     /// How far a timestamp may be ahead of the wall clock.
     ahead: Duration,
     /// The greatest timestamp that is not held back. It only grows: what was shown stays shown as long as
@@ -55,6 +60,7 @@ impl Journal {
             map: MerkleMap::new(),
             index: Index::default(),
             chains: Chains::default(),
+            digest: Digest::default(),
             ahead: AHEAD,
             shown: WallTime::default(),
             unsaved: Unsaved::all(),
@@ -94,6 +100,7 @@ impl Journal {
             if map.number_of(&entry.id) != Some(number) {
                 continue;
             }
+            self.digest.insert(&entry.id);
             let facts = entry.facts.iter().map(|fact| (fact.predicate, fact.authority));
             self.index.insert(number, entry.timestamp, entry.device, facts);
             self.chains.insert(entry, |id| map.number_of(id).is_some_and(|before| before <= number));
@@ -141,6 +148,16 @@ impl Journal {
 
     pub(crate) fn map(&self) -> &MerkleMap {
         &self.map
+    }
+
+    /// The sketch of its ids.
+    pub(crate) fn sketch(&self) -> Sketch {
+        self.digest.sketch()
+    }
+
+    /// Cells number `from` to before `to` of the row of its ids, less some.
+    pub(crate) fn cells(&self, from: usize, to: usize, without: &[EntryId]) -> Vec<Cell> {
+        self.digest.cells(from, to, without, self.map.root().count, self.map.iter())
     }
 
     pub(crate) fn index(&self) -> &Index {

@@ -1,5 +1,5 @@
 //! Finding the difference between two journals.
 
+pub(crate) mod decoding;
 pub(crate) mod descent;
-pub(crate) mod symbols;
 pub(crate) mod view;

@@ -42,6 +42,17 @@ pub enum Event {
         /// Number of its last entry in this store.
         head: u64,
     },
+    /// A peer has made entries durable: of this journal everything that is numbered up to `upto` here.
+    Delivered {
+        /// The peer's address if it was dialled, else where it came from.
+        peer: String,
+        /// Its device.
+        device: DeviceId,
+        /// The journal.
+        journal: JournalId,
+        /// The number in this store, of the last entry of which that is known.
+        upto: u64,
+    },
     /// Entries that were held back, since they were ahead of the local clock, are shown from now on.
     Due {
         /// The journal.

@@ -105,7 +105,7 @@ mod tests {
 
     fn hello(key: &DeviceKey) -> Hello {
         let address = "hub.example:443".to_owned();
-        Hello { versions: (0, 0), nonce: [7; 32], device: key.device(), address }
+        Hello { versions: (1, 1), nonce: [7; 32], device: key.device(), address }
     }
 
     fn keys() -> [DeviceKey; 3] {
@@ -132,7 +132,7 @@ mod tests {
         heard[0].nonce[31] ^= 1;
         heard[1].device = mallory.device();
         heard[2].address = "elsewhere:443".into();
-        heard[3].versions = (0, 1);
+        heard[3].versions = (1, 2);
         for hello in &heard {
             let (_, ack) = answer(hello, &[1]);
             assert_eq!(dialler.finish(&ack, &alice), unauthenticated, "{hello:?}");
@@ -161,8 +161,8 @@ mod tests {
         let names = ["other.example:443".to_owned()];
         let refused = Acceptor::answer(&hello, Some(&names), [8; 32], &[], &bob).unwrap_err();
         assert_eq!(refused, PeerError::Address { dialled: hello.address.clone() });
-        hello.versions = (1, 3);
+        hello.versions = (2, 3);
         let refused = Acceptor::answer(&hello, None, [8; 32], &[], &bob).unwrap_err();
-        assert_eq!(refused, PeerError::Version { lowest: 1, highest: 3 });
+        assert_eq!(refused, PeerError::Version { lowest: 2, highest: 3 });
     }
 }

@@ -87,6 +87,12 @@ impl<P: Platform> CommandLoop<P> {
                 };
                 reply.answer(held);
             }
+            Command::Deliveries { journal, reply } => {
+                reply.answer(self.machine.deliveries(journal).ok_or(NodeError::NoJournal(journal)));
+            }
+            Command::Delivery { journal, entry, device, reply } => {
+                reply.answer(Ok(self.machine.delivery(journal, &entry, device)));
+            }
             Command::AddPeer { address, device, reply } => {
                 let peers = self.machine.peers();
                 let known = peers.iter().any(|peer| peer.address == address);

@@ -287,6 +287,9 @@ fn trace(event: &Event) {
         Event::Due { journal, entries } => {
             tracing::debug!(name: "journal.due", %journal, entries, "entries that were held back are due");
         }
+        Event::Delivered { peer, journal, upto, .. } => {
+            tracing::debug!(name: "entries.delivered", %peer, %journal, upto, "durable at the peer");
+        }
         Event::Lagged { .. } => {}
     }
 }

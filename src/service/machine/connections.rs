@@ -158,6 +158,16 @@ impl Machine {
                     self.keep_cursor(journal, device, cursor);
                 }
             }
+            ConnectionEffect::Delivered { journal, number } => {
+                let link = self.links.get(&connection);
+                let of = link.and_then(|link| Some((link.name.clone(), link.device?)));
+                if let Some((peer, device)) = of
+                    && self.deliveries.note(journal, device, number)
+                {
+                    let delivered = Event::Delivered { peer, device, journal, upto: number };
+                    self.effects.push_back(Effect::Event(delivered));
+                }
+            }
             ConnectionEffect::Synced { journal, at, report } => {
                 let Some(link) = self.links.get(&connection) else { return };
                 let (name, device) = (link.name.clone(), link.device);

@@ -19,10 +19,11 @@ use rand_core::SeedableRng;
 use crate::crypto::hash::Hash;
 use crate::crypto::sign::DeviceKey;
 use crate::error::StoreError;
-use crate::ids::{Cursor, DeviceId, JournalId};
+use crate::ids::{Cursor, DeviceId, EntryId, JournalId};
 use crate::journal::machine::{BundleId, JournalMachine, Ticket};
 use crate::journal::set::Journal;
 use crate::service::config::Config;
+use crate::service::delivery::{Deliveries, Delivery, PeerDelivery};
 use crate::service::event::Event;
 use crate::service::machine::journals::{Slot, Slots};
 use crate::service::peers::{PeerInfo, Peers};
@@ -73,6 +74,7 @@ pub(crate) struct Machine {
     waiting: Vec<Waiting>,
     reopenings: Reopenings,
     cursors: LiteMap<(JournalId, DeviceId), Cursor>,
+    deliveries: Deliveries,
     /// When to look again whether an entry that a journal holds back is due.
     held: LiteMap<JournalId, Instant>,
     effects: VecDeque<Effect>,
@@ -93,6 +95,7 @@ impl Machine {
             waiting: Vec::new(),
             reopenings: Reopenings::default(),
             cursors: LiteMap::new(),
+            deliveries: Deliveries::default(),
             held: LiteMap::new(),
             effects: VecDeque::new(),
         }
@@ -128,6 +131,28 @@ impl Machine {
     /// The journal with this id, if it is in memory.
     pub(crate) fn journal(&self, id: JournalId) -> Option<&Journal> {
         self.slots.journal(id)
+    }
+
+    /// How far each peer has a journal, as far as anything is known.
+    pub(crate) fn deliveries(&self, id: JournalId) -> Option<Vec<PeerDelivery>> {
+        let (journal, own) = (self.journal(id)?, self.device());
+        let pending = |upto: u64| {
+            let later = upto.saturating_add(1)..=journal.head();
+            later.filter(|number| journal.index().device(*number) == Some(own)).count() as u64
+        };
+        let delivery = |(device, upto)| PeerDelivery { device, upto, pending: pending(upto) };
+        Some(self.deliveries.devices(id).map(delivery).collect())
+    }
+
+    /// Where an entry is, as far as a device goes; nothing if it is not here.
+    pub(crate) fn delivery(&self, id: JournalId, entry: &EntryId, device: DeviceId) -> Option<Delivery> {
+        let number = self.journal(id)?.number_of(entry)?;
+        if number <= self.deliveries.upto(id, device) {
+            return Some(Delivery::Durable);
+        }
+        let links = self.links.values().filter(|link| link.device == Some(device));
+        let sent = links.filter_map(|link| link.machine.as_ref()).map(|machine| machine.sent(id)).max();
+        Some(if sent.is_some_and(|sent| number <= sent) { Delivery::Sent } else { Delivery::Pending })
     }
 
     /// The number for the next connection that is accepted.

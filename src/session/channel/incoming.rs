@@ -157,18 +157,27 @@ impl Channel {
             self.outgoing.skip(*number);
             self.round.fruitful |= *number > self.round.head;
         }
-        effects.push(ChannelEffect::Say(ChannelMessage::Credit { bytes: bundle.bytes }));
         self.reach(effects);
+        self.say_credit(bundle.bytes, effects);
     }
 
-    /// Notes how far the peer's store has been followed, as far as it is durable here.
-    pub(super) fn reach(&mut self, effects: &mut Vec<ChannelEffect>) {
+    pub(super) fn say_credit(&self, bytes: u64, effects: &mut Vec<ChannelEffect>) {
+        let upto = self.durable;
+        effects.push(ChannelEffect::Say(ChannelMessage::Credit { bytes, upto }));
+    }
+
+    /// Notes how far the peer's store has been followed, as far as it is durable here; whether that is
+    /// further than before.
+    pub(super) fn reach(&mut self, effects: &mut Vec<ChannelEffect>) -> bool {
+        let before = self.durable;
         while let Some((_, number)) =
             self.incoming.upto.pop_front_if(|(after, _)| *after <= self.incoming.settled)
         {
             if let Some(peer) = self.peer.filter(|_| self.cursor_counts) {
                 effects.push(ChannelEffect::Reached(Cursor { number, ..peer }));
+                self.durable = self.durable.max(number);
             }
         }
+        self.durable > before
     }
 }

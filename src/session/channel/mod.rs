@@ -7,23 +7,26 @@
 //! the roots of both views; until they are equal or nothing new is found. What is appended meanwhile
 //! is not part of it and follows live.
 
+mod difference;
 mod incoming;
 mod plan;
 
 use crate::fact::entry::Entry;
-use crate::ids::{Cursor, EntryId, JournalId};
-use crate::journal::number_set::ascending;
+use crate::ids::{Cursor, JournalId};
 use crate::journal::set::Journal;
-use crate::limits::{FRUITLESS_ROUNDS, IDS_PER_FRAME, IDS_PER_ROUND, REPLY, ROUNDS};
+use crate::limits::{FRUITLESS_ROUNDS, IDS_PER_ROUND, REPLY, ROUNDS};
 use crate::merkle::subtree::Root;
-use crate::reconcile::descent::{Answer, Descent, answer};
+use crate::reconcile::decoding::Decoding;
+use crate::reconcile::descent::Descent;
 use crate::reconcile::view::View;
 use crate::session::channel::incoming::Incoming;
-use crate::session::channel::plan::{overlap, plan, summary};
+use crate::session::channel::plan::{names, plan, summary};
 use crate::session::failure::PeerError;
 use crate::session::feed::{Fed, Feed, Next, Outgoing};
-use crate::session::message::{ChannelMessage, Plan, Summary};
+use crate::session::message::{ChannelMessage, Hint, MessageError, Plan, Summary};
 use crate::session::report::SyncReport;
+use crate::symbols::mapping::ShortId;
+use crate::symbols::sketch::Sketch;
 use crate::time::Instant;
 
 /// What a channel asks for.
@@ -39,6 +42,8 @@ pub(crate) enum ChannelEffect {
     Feed(Feed),
     /// Everything that the peer's store has up to this cursor is here.
     Reached(Cursor),
+    /// Everything that is numbered up to this here is durable at the peer.
+    Delivered(u64),
     /// The sync is done: both sides know it.
     Synced,
 }
@@ -48,16 +53,21 @@ pub(crate) enum ChannelEffect {
 pub(crate) struct Opening {
     pub(crate) journal: JournalId,
     pub(crate) summary: Summary,
-    pub(crate) cursor: Option<Cursor>,
+    pub(crate) sketch: Sketch,
+    pub(crate) cursor: Option<Hint>,
 }
 
 #[derive(Debug)]
 enum Phase {
     /// The opener waits for the answer.
     Opening,
+    /// The opener solves for the difference.
+    Decoding(Box<Decoding>),
     /// The opener asks its way down.
     Descending(Descent),
-    /// The acceptor answers, and gathers the numbers of what is wanted.
+    /// The peer lists what it has.
+    Listening(Vec<ShortId>),
+    /// This side answers, and gathers the numbers of what is wanted.
     Answering(Vec<u64>),
     /// Entries travel; at the end both send their roots.
     Exchanging,
@@ -76,6 +86,9 @@ struct Round {
     fruitful: bool,
     /// The journal's last number when the round began.
     head: u64,
+    /// Cells that the peer asked for, and ids that were walked for them.
+    cells: u64,
+    walked: u64,
 }
 
 /// See the module.
@@ -90,9 +103,17 @@ pub(crate) struct Channel {
     outgoing: Outgoing,
     incoming: Incoming,
     round: Round,
+    /// Parts of the id space that this side has not looked into yet.
+    left: Option<Box<Decoding>>,
     fruitless: u32,
     /// Whether the peer's `Upto` says what is here: it started from a cursor or from equal roots.
     cursor_counts: bool,
+    /// Everything in the peer's store up to this number is durable here, as the peer was told.
+    durable: u64,
+    /// Entries of the peer's journal as it said at the opening.
+    theirs: u64,
+    /// Whether there is room to send something long unasked.
+    roomy: bool,
     report: SyncReport,
     opened: Instant,
     heard: Instant,
@@ -109,8 +130,12 @@ impl Channel {
             outgoing: Outgoing::new(journal.head()),
             incoming: Incoming::default(),
             round: Round { head: journal.head(), ..Round::default() },
+            left: None,
             fruitless: 0,
             cursor_counts: false,
+            durable: 0,
+            theirs: 0,
+            roomy: true,
             report: SyncReport::new(journal.root()),
             opened: now,
             heard: now,
@@ -124,48 +149,48 @@ impl Channel {
         now: Instant,
         effects: &mut Vec<ChannelEffect>,
     ) -> Self {
-        let summary = summary(journal);
-        let open = ChannelMessage::Open { journal: journal.id(), summary, cursor };
+        let open = ChannelMessage::Open {
+            journal: journal.id(),
+            summary: summary(journal),
+            sketch: journal.sketch(),
+            cursor: cursor.map(Hint::from),
+        };
         effects.push(ChannelEffect::Say(open));
-        Self::new(journal, true, now)
+        // Where an answer that leaves the store out places this side.
+        Self { peer: cursor, ..Self::new(journal, true, now) }
     }
 
-    /// Answers an opening; `cursor` is where this node is in the opener's store, if it remembers.
+    /// Answers an opening; `cursor` is where this node is in the opener's store, if it remembers. With no
+    /// room towards the peer nothing long is sent unasked.
     pub(crate) fn accept(
         journal: &Journal,
         opening: &Opening,
         cursor: Option<Cursor>,
+        roomy: bool,
         now: Instant,
         effects: &mut Vec<ChannelEffect>,
     ) -> Self {
-        let mut channel = Self::new(journal, false, now);
+        let mut channel = Self { roomy, ..Self::new(journal, false, now) };
         let theirs = &opening.summary;
         channel.peer = Some(Cursor { store: theirs.store, number: theirs.at });
+        channel.theirs = theirs.root.count;
         let mine = summary(journal);
         if mine.root == theirs.root {
-            let same = ChannelMessage::Same { store: mine.store, at: mine.at };
-            effects.push(ChannelEffect::Say(same));
+            let known = opening.cursor.is_some_and(|cursor| names(cursor, mine.store));
+            let store = (!known).then_some(mine.store);
+            effects.push(ChannelEffect::Say(ChannelMessage::Same { store, at: mine.at }));
             channel.conclude(mine.root, now, effects);
             return channel;
         }
-        let plan = plan(&mine, theirs, opening.cursor, cursor);
+        let plan = plan(&mine, &journal.sketch(), opening, cursor, roomy);
         effects.push(ChannelEffect::Say(ChannelMessage::Differ { summary: mine, plan }));
-        channel.begin(journal, plan);
+        channel.begin(journal, plan, effects);
         channel
     }
 
-    fn begin(&mut self, journal: &Journal, plan: Plan) {
-        self.report.rounds = self.report.rounds.saturating_add(1);
-        self.phase = match plan {
-            Plan::Feed { opener_after, acceptor_after } => {
-                let after = if self.opener { opener_after } else { acceptor_after };
-                self.outgoing.send_range(after.saturating_add(1), self.view.at().min(journal.head()));
-                self.cursor_counts = true;
-                Phase::Exchanging
-            }
-            Plan::Descend if self.opener => Phase::Descending(Descent::new()),
-            Plan::Descend => Phase::Answering(Vec::new()),
-        };
+    /// Whether there is room to send something long unasked.
+    pub(crate) fn set_roomy(&mut self, roomy: bool) {
+        self.roomy = roomy;
     }
 
     /// A frame of the channel was sent.
@@ -187,6 +212,11 @@ impl Channel {
     /// Bytes of entries sent that are not durable at the peer.
     pub(crate) fn outstanding_bytes(&self) -> u64 {
         self.outgoing.outstanding()
+    }
+
+    /// Everything that is numbered up to this here was sent, or was there.
+    pub(crate) fn sent(&self) -> u64 {
+        self.outgoing.reached()
     }
 
     /// Own entries numbered up to this are part of the sync.
@@ -214,8 +244,10 @@ impl Channel {
             // What is not durable here is waiting for this side, not for the peer.
             _ if !self.incoming.unsettled.is_empty() => return None,
             Phase::Opening => "waiting for the answer to an opening",
+            Phase::Decoding(_) => "waiting for coded symbols",
+            Phase::Listening(_) => "waiting for a list of entries",
             Phase::Descending(_) => "waiting for an answer about the Merkle map",
-            Phase::Answering(_) => "waiting for a question about the Merkle map",
+            Phase::Answering(_) => "waiting for a question or a want",
             Phase::Exchanging => "waiting for entries, credit or the root",
             Phase::Live => return None,
         };
@@ -234,36 +266,41 @@ impl Channel {
         let name = message.name();
         match message {
             ChannelMessage::Same { store, at } if matches!(self.phase, Phase::Opening) => {
+                let store = store.or(self.peer.map(|peer| peer.store));
+                let store = store.ok_or(PeerError::Breach("the store is left out and was not named"))?;
                 self.peer = Some(Cursor { store, number: at });
                 self.conclude(self.report.root, now, effects);
             }
             ChannelMessage::Differ { summary, plan } if matches!(self.phase, Phase::Opening) => {
                 self.peer = Some(Cursor { store: summary.store, number: summary.at });
+                self.theirs = summary.root.count;
                 if matches!(plan, Plan::Feed { opener_after, .. } if opener_after > self.view.at()) {
                     return Err(PeerError::Breach("a plan from beyond the journal's end"));
                 }
-                self.begin(journal, plan);
-                self.ask(journal, effects);
+                self.begin(journal, plan, effects);
             }
-            ChannelMessage::Ask { prefixes } => {
-                self.answer_again(journal);
-                let Phase::Answering(_) = &self.phase else { return Err(self.unexpected(name)) };
-                if overlap(&prefixes) {
-                    return Err(PeerError::Breach("a question about one subtree twice"));
-                }
-                let without = self.view.excluded(journal);
-                let answers = prefixes.iter().map(|prefix| answer(journal.map(), without, prefix)).collect();
-                effects.push(ChannelEffect::Say(ChannelMessage::Tell { answers }));
-            }
+            ChannelMessage::Ask { prefixes } => self.asked(&prefixes, journal, effects)?,
             ChannelMessage::Tell { answers } => self.told(answers, journal, effects)?,
+            ChannelMessage::Symbols { prefix, from, cells, last } => {
+                self.symbols((prefix, from), cells, last, journal, effects)?;
+            }
+            ChannelMessage::More { prefix, from, count } => {
+                self.more(&prefix, (from, count), journal, effects)?;
+            }
+            ChannelMessage::List { ids, last } => self.listed(ids, last, journal, effects)?,
             ChannelMessage::Want { ids, last } => self.wanted(&ids, last, journal)?,
-            ChannelMessage::Entries { entries } => self.received(entries, effects)?,
+            ChannelMessage::Entries(bundle) => {
+                let entries = bundle.expand(&self.journal).map_err(MessageError::from)?;
+                self.received(entries, effects)?;
+            }
             ChannelMessage::Part { number, size, bytes } => self.part(number, size, &bytes, effects)?,
             ChannelMessage::Upto { number } => {
                 let after = self.incoming.received;
                 self.incoming.upto.pop_back_if(|(last, _)| *last == after);
                 self.incoming.upto.push_back((after, number));
-                self.reach(effects);
+                if self.reach(effects) {
+                    self.say_credit(0, effects);
+                }
             }
             ChannelMessage::Sent if self.round.sent_after.is_none() && self.is_syncing() => {
                 self.round.sent_after = Some(self.incoming.received);
@@ -279,9 +316,12 @@ impl Channel {
                     return Err(PeerError::Breach("more is refused than one round may hold"));
                 }
             }
-            ChannelMessage::Credit { bytes } => {
-                if !self.outgoing.credited(bytes) {
+            ChannelMessage::Credit { bytes, upto } => {
+                if !self.outgoing.credited(bytes) || upto > journal.head() {
                     return Err(PeerError::Breach("credit for more than was sent"));
+                }
+                if upto > 0 {
+                    effects.push(ChannelEffect::Delivered(upto));
                 }
             }
             ChannelMessage::Close(reason) => return Err(reason.into()),
@@ -297,84 +337,14 @@ impl Channel {
     fn unexpected(&self, message: &'static str) -> PeerError {
         let state = match &self.phase {
             Phase::Opening => "the channel was being opened",
+            Phase::Decoding(_) => "coded symbols were expected",
+            Phase::Listening(_) => "lists were expected",
             Phase::Descending(_) => "the difference was being asked for",
             Phase::Answering(_) => "questions were expected",
             Phase::Exchanging => "entries were on their way",
             Phase::Live => "the channel was live",
         };
         PeerError::Unexpected { message, state }
-    }
-
-    /// The opener's next question; or, when all is known, what it wants and what it will send.
-    fn ask(&mut self, journal: &Journal, effects: &mut Vec<ChannelEffect>) {
-        let Phase::Descending(descent) = &mut self.phase else { return };
-        if let Some(prefixes) = descent.next_ask() {
-            effects.push(ChannelEffect::Say(ChannelMessage::Ask { prefixes }));
-            return;
-        }
-        let Phase::Descending(descent) = std::mem::replace(&mut self.phase, Phase::Exchanging) else {
-            return;
-        };
-        let (need, give) = descent.into_difference();
-        let mut want = Vec::with_capacity(need.len());
-        for id in need {
-            // It may have come by another way since.
-            match journal.number_of(&id) {
-                Some(number) => {
-                    self.view.find(number);
-                    self.round.fruitful = true;
-                }
-                None => want.push(id),
-            }
-        }
-        self.say_want(&want, effects);
-        let give = give.iter().filter_map(|id| journal.number_of(id)).collect();
-        self.outgoing.send_numbers(ascending(give));
-    }
-
-    fn say_want(&self, want: &[EntryId], effects: &mut Vec<ChannelEffect>) {
-        let mut chunks = want.chunks(IDS_PER_FRAME).peekable();
-        if chunks.peek().is_none() {
-            effects.push(ChannelEffect::Say(ChannelMessage::Want { ids: Vec::new(), last: true }));
-        }
-        while let Some(ids) = chunks.next() {
-            let (ids, last) = (ids.to_vec(), chunks.peek().is_none());
-            effects.push(ChannelEffect::Say(ChannelMessage::Want { ids, last }));
-        }
-    }
-
-    fn told(
-        &mut self,
-        answers: Vec<Answer>,
-        journal: &Journal,
-        effects: &mut Vec<ChannelEffect>,
-    ) -> Result<(), PeerError> {
-        match &mut self.phase {
-            Phase::Descending(descent) => {
-                descent.tell(answers, journal.map(), self.view.excluded(journal))?;
-            }
-            Phase::Opening | Phase::Answering(_) | Phase::Exchanging | Phase::Live => {
-                return Err(self.unexpected("Tell"));
-            }
-        }
-        self.ask(journal, effects);
-        Ok(())
-    }
-
-    fn wanted(&mut self, ids: &[EntryId], last: bool, journal: &Journal) -> Result<(), PeerError> {
-        self.answer_again(journal);
-        let Phase::Answering(numbers) = &mut self.phase else { return Err(self.unexpected("Want")) };
-        numbers.extend(ids.iter().filter_map(|id| journal.number_of(id)));
-        if numbers.len() > 2 * IDS_PER_ROUND {
-            return Err(PeerError::Breach("more is wanted than one round may hold"));
-        }
-        if last {
-            let mut numbers = ascending(std::mem::take(numbers));
-            numbers.retain(|number| self.view.contains(*number));
-            self.phase = Phase::Exchanging;
-            self.outgoing.send_numbers(numbers);
-        }
-        Ok(())
     }
 
     /// Both roots are known and differ: the acceptor is ready for the next round's questions.
@@ -389,6 +359,7 @@ impl Channel {
         self.round.mine.is_some() && self.round.theirs.is_some()
     }
 
+    /// A further round finds what the one before did not: in the parts that are left, else by a descent.
     fn next_round(&mut self, journal: &Journal) {
         self.fruitless = if self.round.fruitful { 0 } else { self.fruitless.saturating_add(1) };
         self.round = Round { head: journal.head(), ..Round::default() };
@@ -440,7 +411,10 @@ impl Channel {
                 }
                 if self.opener {
                     self.next_round(journal);
-                    self.phase = Phase::Descending(Descent::new());
+                    self.phase = match self.left.take() {
+                        Some(decoding) => Phase::Decoding(decoding),
+                        None => Phase::Descending(Descent::new()),
+                    };
                     self.ask(journal, effects);
                 }
             }
@@ -459,7 +433,9 @@ impl Channel {
         self.report.root = root;
         if let Some(peer) = self.peer {
             effects.push(ChannelEffect::Reached(peer));
+            self.durable = peer.number;
         }
+        effects.push(ChannelEffect::Delivered(self.view.at()));
         effects.push(ChannelEffect::Synced);
     }
 }

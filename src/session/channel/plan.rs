@@ -2,38 +2,58 @@
 
 use std::collections::BinaryHeap;
 
-use crate::ids::Cursor;
+use crate::ids::{Cursor, StoreId};
 use crate::journal::set::Journal;
+use crate::limits::LISTED_IDS;
 use crate::merkle::prefix::Prefix;
-use crate::session::message::{Plan, Summary};
+use crate::reconcile::decoding::part_bits;
+use crate::session::channel::Opening;
+use crate::session::message::{Hint, Plan, Summary};
+use crate::symbols::estimate::first_cells;
+use crate::symbols::sketch::Sketch;
 
 /// How the acceptor wants the difference found. The opener's cursor points into this side's store,
-/// this side's into the opener's; both are hints, the roots decide in the end.
+/// `my_cursor` into the opener's; both are hints, the roots decide in the end. With no room towards the
+/// opener nothing long comes unasked.
 pub(super) fn plan(
     mine: &Summary,
-    theirs: &Summary,
-    theirs_cursor: Option<Cursor>,
+    sketch: &Sketch,
+    opening: &Opening,
     my_cursor: Option<Cursor>,
+    roomy: bool,
 ) -> Plan {
-    if theirs.root.count == 0 || mine.root.count == 0 {
+    let theirs = &opening.summary;
+    let (my_count, their_count) = (mine.root.count, theirs.root.count);
+    if their_count == 0 || my_count == 0 {
         let after = |side: &Summary, other: &Summary| if other.root.count == 0 { 0 } else { side.at };
         return Plan::Feed { opener_after: after(theirs, mine), acceptor_after: after(mine, theirs) };
     }
-    let within = |cursor: Cursor, side: &Summary| cursor.store == side.store && cursor.number <= side.at;
-    if let (Some(theirs_cursor), Some(my_cursor)) = (theirs_cursor, my_cursor)
-        && within(theirs_cursor, mine)
-        && within(my_cursor, theirs)
+    // No more than there are, whatever the sketches say, and no less than the counts differ.
+    let all = my_count.saturating_add(their_count);
+    let difference = sketch.difference(&opening.sketch).max(my_count.abs_diff(their_count)).min(all);
+    if let (Some(theirs_cursor), Some(my_cursor)) = (opening.cursor, my_cursor)
+        && (names(theirs_cursor, mine.store) && theirs_cursor.number <= mine.at)
+        && (my_cursor.store == theirs.store && my_cursor.number <= theirs.at)
     {
-        let tails = mine
-            .at
-            .saturating_sub(theirs_cursor.number)
-            .saturating_add(theirs.at.saturating_sub(my_cursor.number));
+        let my_tail = mine.at.saturating_sub(theirs_cursor.number);
+        let tails = my_tail.saturating_add(theirs.at.saturating_sub(my_cursor.number));
         // A tail that is much longer than the difference would send again what is there.
-        if tails <= mine.root.count.abs_diff(theirs.root.count).saturating_mul(4).saturating_add(64) {
+        if tails <= difference.saturating_mul(2).saturating_add(16) {
             return Plan::Feed { opener_after: my_cursor.number, acceptor_after: theirs_cursor.number };
         }
     }
-    Plan::Descend
+    // A short id takes 8 bytes of those listed, some 16.5 of those that cells hold and that are wanted.
+    let fewer = my_count.min(their_count);
+    if roomy && fewer <= LISTED_IDS && fewer.saturating_mul(16) < difference.saturating_mul(33) {
+        return if my_count <= their_count { Plan::AcceptorLists } else { Plan::OpenerLists };
+    }
+    let few = roomy && part_bits(difference) == 0;
+    Plan::Symbols { difference, cells: if few { first_cells(difference) as u64 } else { 0 } }
+}
+
+/// Whether a cursor points into this store, as far as it says.
+pub(super) fn names(cursor: Hint, store: StoreId) -> bool {
+    store.as_bytes().starts_with(&cursor.store)
 }
 
 /// Whether one of these subtrees is part of another, or the same.

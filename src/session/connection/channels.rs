@@ -18,8 +18,8 @@ impl ConnectionMachine {
         journals: &dyn Journals,
         now: Instant,
     ) -> Result<(), PeerError> {
-        if let ChannelMessage::Open { journal, summary, cursor } = message {
-            return self.asked_to_open(channel, Opening { journal, summary, cursor });
+        if let ChannelMessage::Open { journal, summary, sketch, cursor } = message {
+            return self.asked_to_open(channel, Opening { journal, summary, sketch, cursor });
         }
         if let ChannelMessage::Close(reason) = message {
             self.asked.remove(&channel);
@@ -99,7 +99,7 @@ impl ConnectionMachine {
             return;
         }
         let mut effects = Vec::new();
-        let open = Channel::accept(journal, opening, cursor, now, &mut effects);
+        let open = Channel::accept(journal, opening, cursor, self.room() > 0, now, &mut effects);
         self.channels.insert(channel, open);
         self.carry_out(channel, journal.id(), effects);
         self.advance(journal.id(), journals, now);
@@ -123,6 +123,7 @@ impl ConnectionMachine {
         let room = self.room();
         self.starved |= room == 0;
         let Some(channel) = self.channels.get_mut(&number) else { return Ok(()) };
+        channel.set_roomy(room > 0);
         let id = channel.journal();
         let Some(journal) = journals.journal(id) else { return Ok(()) };
         let mut effects = Vec::new();
@@ -165,6 +166,9 @@ impl ConnectionMachine {
                 }
                 ChannelEffect::Reached(cursor) => {
                     self.effects.push_back(ConnectionEffect::Reached { journal, cursor });
+                }
+                ChannelEffect::Delivered(number) => {
+                    self.effects.push_back(ConnectionEffect::Delivered { journal, number });
                 }
                 // Everything that was said before is counted by now.
                 ChannelEffect::Synced => {

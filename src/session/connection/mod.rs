@@ -45,6 +45,8 @@ pub(crate) enum ConnectionEffect {
     Feed { channel: u32, journal: JournalId, feed: Feed },
     /// Everything in the peer's store up to this cursor is here.
     Reached { journal: JournalId, cursor: Cursor },
+    /// Everything numbered up to this here is durable at the peer.
+    Delivered { journal: JournalId, number: u64 },
     /// A sync is done: both sides know it. It was about own entries numbered up to `at`.
     Synced { journal: JournalId, at: u64, report: SyncReport },
     /// A channel ended.
@@ -155,6 +157,12 @@ impl ConnectionMachine {
     /// Whether a sync of this journal is under way.
     pub(crate) fn is_syncing(&self, journal: JournalId) -> bool {
         self.channels.values().any(|channel| channel.journal() == journal && channel.is_syncing())
+    }
+
+    /// Everything of a journal that is numbered up to this here was sent, or was there.
+    pub(crate) fn sent(&self, journal: JournalId) -> u64 {
+        let channels = self.channels.values().filter(|channel| channel.journal() == journal);
+        channels.map(Channel::sent).max().unwrap_or_default()
     }
 
     /// Whether any channel serves this journal.

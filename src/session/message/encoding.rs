@@ -1,17 +1,23 @@
 //! The bytes of messages: a type byte, then canonical CBOR items.
 
 use crate::codec::cbor::{DecodeError, Kind, Reader, Writer};
-use crate::ids::{Cursor, DeviceId, EntryId, JournalId, StoreId};
+use crate::ids::{DeviceId, EntryId, JournalId, StoreId};
 use crate::limits::{
-    ADDRESS_BYTES, FRAME_BYTES, IDS_PER_FRAME, IDS_PER_NODE, PREFIXES_PER_ASK, RECORD_BYTES, SAFE_INTEGER,
+    ADDRESS_BYTES, CELLS_PER_FRAME, FRAME_BYTES, FRAME_PAYLOAD_BYTES, IDS_PER_FRAME, IDS_PER_NODE,
+    PREFIXES_PER_ASK, RECORD_BYTES, SAFE_INTEGER,
 };
 use crate::merkle::prefix::Prefix;
 use crate::merkle::subtree::{Node, Root};
 use crate::reconcile::descent::Answer;
+use crate::session::message::bundle::Bundle;
 use crate::session::message::{
-    CODE_BYTES, ChannelMessage, ENTRIES_PER_FRAME, Hello, HelloAck, Message, MessageError, Plan,
-    REASON_BYTES, Reason, Summary,
+    CODE_BYTES, ChannelMessage, Hello, HelloAck, Hint, LEADING_MAX, LEADING_MIN, Leading, Message,
+    MessageError, Plan, REASON_BYTES, Reason, Summary,
 };
+use crate::symbols::cell::Cell;
+use crate::symbols::mapping::ShortId;
+use crate::symbols::row::MOST_CELLS;
+use crate::symbols::sketch::Sketch;
 
 mod kind {
     //! The type bytes.
@@ -35,6 +41,9 @@ mod kind {
     pub(super) const ROOT: u8 = 27;
     pub(super) const REFUSED: u8 = 28;
     pub(super) const CREDIT: u8 = 29;
+    pub(super) const SYMBOLS: u8 = 30;
+    pub(super) const MORE: u8 = 31;
+    pub(super) const LIST: u8 = 32;
 }
 
 impl Message {
@@ -104,7 +113,7 @@ impl Message {
             kind::PING => Self::Ping { number: r.unsigned()? },
             kind::PONG => Self::Pong { number: r.unsigned()? },
             kind::GOAWAY => Self::Goaway(reason(r)?),
-            kind::OPEN..=kind::CREDIT => {
+            kind::OPEN..=kind::LIST => {
                 let channel = u32::try_from(r.bounded("channel", u64::from(u32::MAX))?).unwrap_or_default();
                 Self::Channel { channel, message: ChannelMessage::decode(kind, r)? }
             }
@@ -134,8 +143,11 @@ impl ChannelMessage {
             Self::Close(_) => "Close",
             Self::Ask { .. } => "Ask",
             Self::Tell { .. } => "Tell",
+            Self::Symbols { .. } => "Symbols",
+            Self::More { .. } => "More",
+            Self::List { .. } => "List",
             Self::Want { .. } => "Want",
-            Self::Entries { .. } => "Entries",
+            Self::Entries(_) => "Entries",
             Self::Part { .. } => "Part",
             Self::Upto { .. } => "Upto",
             Self::Sent => "Sent",
@@ -151,27 +163,37 @@ impl ChannelMessage {
             w.canonical(&[kind]).unsigned(channel);
         };
         match self {
-            Self::Open { journal, summary, cursor } => {
+            Self::Open { journal, summary, sketch, cursor } => {
                 head(kind::OPEN);
                 w.bytes(journal.as_bytes());
                 summary.encode(w);
+                w.bytes(&sketch.to_bytes());
                 match cursor {
-                    Some(cursor) => w.array(2).bytes(cursor.store.as_bytes()).unsigned(cursor.number),
+                    Some(cursor) => w.array(2).bytes(&cursor.store).unsigned(cursor.number),
                     None => w.null(),
                 };
             }
             Self::Same { store, at } => {
                 head(kind::SAME);
-                w.bytes(store.as_bytes()).unsigned(*at);
+                match store {
+                    Some(store) => w.bytes(store.as_bytes()),
+                    None => w.null(),
+                };
+                w.unsigned(*at);
             }
             Self::Differ { summary, plan } => {
                 head(kind::DIFFER);
                 summary.encode(w);
                 match plan {
                     Plan::Feed { opener_after, acceptor_after } => {
-                        w.array(2).unsigned(*opener_after).unsigned(*acceptor_after)
+                        w.array(3).unsigned(0).unsigned(*opener_after).unsigned(*acceptor_after)
                     }
-                    Plan::Descend => w.null(),
+                    Plan::Descend => w.array(1).unsigned(1),
+                    Plan::Symbols { difference, cells } => {
+                        w.array(3).unsigned(2).unsigned(*difference).unsigned(*cells)
+                    }
+                    Plan::AcceptorLists => w.array(1).unsigned(3),
+                    Plan::OpenerLists => w.array(1).unsigned(4),
                 };
             }
             Self::Close(reason) => {
@@ -188,17 +210,29 @@ impl ChannelMessage {
                 w.array(answers.len());
                 answers.iter().for_each(|answer| encode_answer(answer, w));
             }
+            Self::Symbols { prefix, from, cells, last } => {
+                head(kind::SYMBOLS);
+                encode_prefix(prefix, w);
+                let cells: Vec<u8> = cells.iter().flat_map(|cell| cell.to_bytes()).collect();
+                w.unsigned(*from).bytes(&cells).bool(*last);
+            }
+            Self::More { prefix, from, count } => {
+                head(kind::MORE);
+                encode_prefix(prefix, w);
+                w.unsigned(*from).unsigned(*count);
+            }
+            Self::List { ids, last } => {
+                head(kind::LIST);
+                let ids: Vec<u8> = ids.iter().flat_map(|id| id.0.to_be_bytes()).collect();
+                w.bytes(&ids).bool(*last);
+            }
             Self::Want { ids, last } => {
                 head(kind::WANT);
-                encode_ids(ids, w);
-                w.bool(*last);
+                w.unsigned(ids.width as u64).bytes(&ids.bytes).bool(*last);
             }
-            Self::Entries { entries } => {
+            Self::Entries(bundle) => {
                 head(kind::ENTRIES);
-                w.array(entries.len());
-                for (number, record) in entries {
-                    w.unsigned(*number).bytes(record);
-                }
+                bundle.encode(w);
             }
             Self::Part { number, size, bytes } => {
                 head(kind::PART);
@@ -217,9 +251,9 @@ impl ChannelMessage {
                 head(kind::REFUSED);
                 encode_ids(ids, w);
             }
-            Self::Credit { bytes } => {
+            Self::Credit { bytes, upto } => {
                 head(kind::CREDIT);
-                w.unsigned(*bytes);
+                w.unsigned(*bytes).unsigned(*upto);
             }
         }
     }
@@ -229,35 +263,49 @@ impl ChannelMessage {
             kind::OPEN => Self::Open {
                 journal: JournalId::from_bytes(r.array_of_bytes("32 bytes of a journal's id")?),
                 summary: Summary::decode(r)?,
+                sketch: Sketch::from_bytes(&r.array_of_bytes("64 bytes of a sketch")?),
                 cursor: r.optional(|r| {
                     r.array_of("parts of a cursor", 2)?;
-                    Ok(Cursor { store: store(r)?, number: number(r)? })
+                    Ok(Hint { store: r.array_of_bytes("4 bytes of a store's id")?, number: number(r)? })
                 })?,
             },
-            kind::SAME => Self::Same { store: store(r)?, at: number(r)? },
-            kind::DIFFER => Self::Differ {
-                summary: Summary::decode(r)?,
-                plan: r
-                    .optional(|r| {
-                        r.array_of("parts of a plan", 2)?;
-                        Ok(Plan::Feed { opener_after: number(r)?, acceptor_after: number(r)? })
-                    })?
-                    .unwrap_or(Plan::Descend),
-            },
+            kind::SAME => Self::Same { store: r.optional(store)?, at: number(r)? },
+            kind::DIFFER => Self::Differ { summary: Summary::decode(r)?, plan: decode_plan(r)? },
             kind::CLOSE => Self::Close(reason(r)?),
             kind::ASK => {
                 let len = r.array("prefixes", PREFIXES_PER_ASK)?;
-                Self::Ask { prefixes: r.items(len, decode_prefix)? }
+                Self::Ask { prefixes: r.items(len, |r| decode_prefix(r, 4))? }
             }
             kind::TELL => {
                 let len = r.array("answers", PREFIXES_PER_ASK)?;
                 Self::Tell { answers: r.items(len, decode_answer)? }
             }
-            kind::WANT => Self::Want { ids: decode_ids(r, IDS_PER_FRAME)?, last: r.bool()? },
-            kind::ENTRIES => {
-                let len = r.array("entries", ENTRIES_PER_FRAME)?;
-                Self::Entries { entries: r.items(len, |r| Ok((number(r)?, r.bytes()?.to_vec())))? }
+            kind::SYMBOLS => {
+                let prefix = decode_prefix(r, 1)?;
+                let from = r.bounded("number of a cell", MOST_CELLS as u64)?;
+                let cells = packed(r, "cells", CELLS_PER_FRAME)?.iter().map(Cell::from_bytes).collect();
+                Self::Symbols { prefix, from, cells, last: r.bool()? }
             }
+            kind::MORE => {
+                let prefix = decode_prefix(r, 1)?;
+                let mut cells = || r.bounded("number of a cell", MOST_CELLS as u64);
+                Self::More { prefix, from: cells()?, count: cells()? }
+            }
+            kind::LIST => {
+                let ids = packed(r, "ids", FRAME_PAYLOAD_BYTES / 8)?;
+                let ids = ids.iter().map(|id| ShortId(u64::from_be_bytes(*id))).collect();
+                Self::List { ids, last: r.bool()? }
+            }
+            kind::WANT => {
+                let position = r.position();
+                let width = usize::try_from(r.unsigned()?).unwrap_or(usize::MAX);
+                let bytes = r.bytes()?.to_vec();
+                if !(LEADING_MIN..=LEADING_MAX).contains(&width) || bytes.len() % width != 0 {
+                    return Err(Reader::out_of_bounds(position, "bytes of ids").into());
+                }
+                Self::Want { ids: Leading { width, bytes }, last: r.bool()? }
+            }
+            kind::ENTRIES => Self::Entries(Bundle::decode(r)?),
             kind::PART => Self::Part {
                 number: number(r)?,
                 size: r.bounded("size of the entry", RECORD_BYTES as u64)?,
@@ -267,7 +315,7 @@ impl ChannelMessage {
             kind::SENT => Self::Sent,
             kind::ROOT => Self::Root(root(r)?),
             kind::REFUSED => Self::Refused { ids: decode_ids(r, IDS_PER_FRAME)? },
-            kind::CREDIT => Self::Credit { bytes: number(r)? },
+            kind::CREDIT => Self::Credit { bytes: number(r)?, upto: number(r)? },
             unknown => return Err(MessageError::UnknownType(unknown)),
         })
     }
@@ -309,14 +357,42 @@ fn root(r: &mut Reader<'_>) -> Result<Root, DecodeError> {
     Ok(Root { count: number(r)?, hash: r.array_of_bytes("32 bytes of a root")? })
 }
 
-fn encode_ids(ids: &[EntryId], w: &mut Writer) {
+/// How the difference is to be found: its number, then what it needs.
+fn decode_plan(r: &mut Reader<'_>) -> Result<Plan, DecodeError> {
+    let position = r.position();
+    let len = r.array("parts of a plan", 3)?;
+    match (len, r.unsigned()?) {
+        (3, 0) => Ok(Plan::Feed { opener_after: number(r)?, acceptor_after: number(r)? }),
+        (1, 1) => Ok(Plan::Descend),
+        (3, 2) => {
+            let difference = number(r)?;
+            Ok(Plan::Symbols { difference, cells: r.bounded("number of cells", MOST_CELLS as u64)? })
+        }
+        (1, 3) => Ok(Plan::AcceptorLists),
+        (1, 4) => Ok(Plan::OpenerLists),
+        _ => Err(Reader::out_of_bounds(position, "plan")),
+    }
+}
+
+/// Items of `N` bytes each, at most `max`, in one byte string.
+fn packed<'b, const N: usize>(
+    r: &mut Reader<'b>,
+    what: &'static str,
+    max: usize,
+) -> Result<&'b [[u8; N]], DecodeError> {
+    let position = r.position();
+    let (items, rest) = r.bytes()?.as_chunks();
+    if rest.is_empty() && items.len() <= max { Ok(items) } else { Err(Reader::out_of_bounds(position, what)) }
+}
+
+pub(super) fn encode_ids(ids: &[EntryId], w: &mut Writer) {
     w.array(ids.len());
     for id in ids {
         w.bytes(id.as_bytes());
     }
 }
 
-fn decode_ids(r: &mut Reader<'_>, max: usize) -> Result<Vec<EntryId>, DecodeError> {
+pub(super) fn decode_ids(r: &mut Reader<'_>, max: usize) -> Result<Vec<EntryId>, DecodeError> {
     let len = r.array("ids", max)?;
     r.items(len, |r| r.array_of_bytes("32 bytes of an entry's id").map(EntryId::from_bytes))
 }
@@ -328,7 +404,8 @@ fn encode_prefix(prefix: &Prefix, w: &mut Writer) {
     w.array(2).unsigned(u64::from(bits)).bytes(bytes);
 }
 
-fn decode_prefix(r: &mut Reader<'_>) -> Result<Prefix, DecodeError> {
+/// A prefix of whole steps of so many bits.
+fn decode_prefix(r: &mut Reader<'_>, step: u16) -> Result<Prefix, DecodeError> {
     r.array_of("parts of a prefix", 2)?;
     let position = r.position();
     let bits = u16::try_from(r.bounded("bits of the prefix", 256)?).unwrap_or_default();
@@ -337,8 +414,7 @@ fn decode_prefix(r: &mut Reader<'_>) -> Result<Prefix, DecodeError> {
     let malformed = Reader::out_of_bounds(position, "bits of the prefix");
     let filled = bytes.get_mut(..usize::from(bits.div_ceil(8))).filter(|part| part.len() == found.len());
     filled.ok_or(malformed)?.copy_from_slice(found);
-    // Only whole steps of a descent are asked for.
-    Prefix::new(bytes, bits).filter(|_| bits % 4 == 0).ok_or(malformed)
+    Prefix::new(bytes, bits).filter(|_| bits % step == 0).ok_or(malformed)
 }
 
 /// Ids as an array of byte strings; children as one byte string of 16 hashes behind their counts.

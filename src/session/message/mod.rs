@@ -1,8 +1,9 @@
-//! The messages of wire version 0, and their bytes: a type byte, then canonical CBOR items.
+//! The messages of wire version 1, and their bytes: a type byte, then canonical CBOR items.
 //!
-//! Version 0 is provisional and has no page of its own. Every message fits one frame of at most
-//! 65,536 bytes; each length and count is bounded before memory is taken.
+//! `docs/PROTOCOL.md` describes them byte by byte. Every message fits one frame of at most 65,536 bytes;
+//! each length and count is bounded before memory is taken.
 
+pub(crate) mod bundle;
 mod encoding;
 
 use crate::codec::cbor::DecodeError;
@@ -11,15 +12,20 @@ use crate::limits::{FRAME_BYTES, SIGNATURE_BYTES};
 use crate::merkle::prefix::Prefix;
 use crate::merkle::subtree::Root;
 use crate::reconcile::descent::Answer;
+use crate::session::message::bundle::Bundle;
+use crate::symbols::cell::Cell;
+use crate::symbols::mapping::ShortId;
+use crate::symbols::sketch::Sketch;
 
 /// The only version spoken here.
-pub(crate) const VERSION: u64 = 0;
+pub(crate) const VERSION: u64 = 1;
+/// Bytes of an id in a want, least and most.
+const LEADING_MIN: usize = 2;
+const LEADING_MAX: usize = 8;
 /// Bytes of a reason in words.
 const REASON_BYTES: usize = 200;
 /// Bytes of a reason's code.
 const CODE_BYTES: usize = 40;
-/// Entries of one frame.
-const ENTRIES_PER_FRAME: usize = 4_096;
 
 /// A message between two connected nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +100,28 @@ pub(crate) enum Plan {
     Feed { opener_after: u64, acceptor_after: u64 },
     /// The opener asks its way down the Merkle map.
     Descend,
+    /// By coded symbols; about how many differences there are, and how many cells of the acceptor's row of
+    /// all ids follow unasked.
+    Symbols { difference: u64, cells: u64 },
+    /// The acceptor lists what it has; the lists follow.
+    AcceptorLists,
+    /// The opener is to list what it has.
+    OpenerLists,
+}
+
+/// A place in a store that both sides know: where this side is in the other's store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hint {
+    /// The first bytes of the store's id.
+    pub(crate) store: [u8; 4],
+    pub(crate) number: u64,
+}
+
+impl From<Cursor> for Hint {
+    fn from(cursor: Cursor) -> Self {
+        let store = cursor.store.as_bytes().first_chunk().copied().unwrap_or_default();
+        Self { store, number: cursor.number }
+    }
 }
 
 /// A message about one channel.
@@ -103,11 +131,12 @@ pub(crate) enum ChannelMessage {
     Open {
         journal: JournalId,
         summary: Summary,
+        sketch: Sketch,
         /// Up to where the opener has what the acceptor's store holds, as it remembers.
-        cursor: Option<Cursor>,
+        cursor: Option<Hint>,
     },
-    /// The roots are equal.
-    Same { store: StoreId, at: u64 },
+    /// The roots are equal. The store's id is left out if the opener's cursor names it.
+    Same { store: Option<StoreId>, at: u64 },
     /// They are not.
     Differ { summary: Summary, plan: Plan },
     /// The journal is not served, or the channel ends.
@@ -116,10 +145,17 @@ pub(crate) enum ChannelMessage {
     Ask { prefixes: Vec<Prefix> },
     /// This.
     Tell { answers: Vec<Answer> },
-    /// Send me these; whether these were the last.
-    Want { ids: Vec<EntryId>, last: bool },
+    /// Cells of the sender's row of the ids below a prefix, from this one on; whether they are all that was
+    /// asked for.
+    Symbols { prefix: Prefix, from: u64, cells: Vec<Cell>, last: bool },
+    /// Send me so many cells of that row, from this one on.
+    More { prefix: Prefix, from: u64, count: u64 },
+    /// Short ids of what the sender has; whether these were the last.
+    List { ids: Vec<ShortId>, last: bool },
+    /// Send me what begins with these bytes; whether these were the last.
+    Want { ids: Leading, last: bool },
     /// Entries with the sender's numbers.
-    Entries { entries: Vec<(u64, Vec<u8>)> },
+    Entries(Bundle),
     /// Part of an entry that is too large for a frame; its parts follow each other.
     Part { number: u64, size: u64, bytes: Vec<u8> },
     /// All of the sender's entries up to this number are sent or known to be there.
@@ -130,8 +166,40 @@ pub(crate) enum ChannelMessage {
     Root(Root),
     /// Entries that the sender will not take.
     Refused { ids: Vec<EntryId> },
-    /// So many bytes of entries are durable here: send as many more.
-    Credit { bytes: u64 },
+    /// So many bytes of entries are durable here: send as many more. And everything that the receiver of this
+    /// has numbered up to `upto` is durable here.
+    Credit { bytes: u64, upto: u64 },
+}
+
+/// The leading bytes of ids, as many of each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Leading {
+    width: usize,
+    bytes: Vec<u8>,
+}
+
+impl Leading {
+    /// Bytes of each that are worth it among so many entries: one in 4,096 finds another than was meant, or
+    /// fewer do.
+    pub(crate) fn width_among(entries: u64) -> usize {
+        let bits = u64::BITS.saturating_sub(entries.saturating_sub(1).leading_zeros()).saturating_add(12);
+        usize::try_from(bits.div_ceil(8)).unwrap_or(LEADING_MAX).clamp(LEADING_MIN, LEADING_MAX)
+    }
+
+    /// None yet, of `width` bytes each, 2 to 8.
+    pub(crate) fn new(width: usize) -> Self {
+        Self { width: width.clamp(LEADING_MIN, LEADING_MAX), bytes: Vec::new() }
+    }
+
+    /// Takes the leading bytes of an id.
+    pub(crate) fn push(&mut self, id: ShortId) {
+        self.bytes.extend(id.0.to_be_bytes().iter().take(self.width));
+    }
+
+    /// The leading bytes of each.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.bytes.chunks(self.width)
+    }
 }
 
 /// Bytes that are no message.

@@ -1,7 +1,7 @@
 //! How many cells to send and to ask for: by the sketch first, then by what the first cells show.
 
-use crate::reconcile::symbols::decoder::Decoder;
-use crate::reconcile::symbols::row::MOST_CELLS;
+use crate::symbols::decoder::Decoder;
+use crate::symbols::row::MOST_CELLS;
 
 /// Cells to send at once for so many differences by the sketch: 1.5 for each and 12 more.
 pub fn first_cells(difference: u64) -> usize {

@@ -1,7 +1,7 @@
 //! The first cells of a set's row, kept up to date as the set grows.
 
-use crate::reconcile::symbols::cell::Cell;
-use crate::reconcile::symbols::mapping::ShortId;
+use crate::symbols::cell::Cell;
+use crate::symbols::mapping::ShortId;
 
 /// Cells that are kept at least.
 const FEWEST: usize = 256;
@@ -9,7 +9,7 @@ const FEWEST: usize = 256;
 pub(crate) const MOST_CELLS: usize = 16_384;
 
 /// The first cells of the row of a set.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Row {
     cells: Vec<Cell>,
 }
@@ -38,9 +38,14 @@ impl Row {
 
     /// Folds an id in, or out if it was in. Some 2 ln(cells) steps, at most as many as there are cells.
     pub fn toggle(&mut self, id: ShortId) {
+        Self::toggle_in(&mut self.cells, id);
+    }
+
+    /// The same in the first cells of a row.
+    pub(crate) fn toggle_in(cells: &mut [Cell], id: ShortId) {
         let folded = Cell { sum: id.0, check: id.check() };
         let mut places = id.cells();
-        while let Some(cell) = place(places.peek()).and_then(|at| self.cells.get_mut(at)) {
+        while let Some(cell) = place(places.peek()).and_then(|at| cells.get_mut(at)) {
             cell.fold(folded);
             places.advance();
         }

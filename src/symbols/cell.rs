@@ -1,6 +1,6 @@
 //! One cell: the ids folded into it and their checks, each by exclusive or.
 
-use crate::reconcile::symbols::mapping::ShortId;
+use crate::symbols::mapping::ShortId;
 
 /// What ids folded together come to. Its own inverse: what is folded in twice is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

@@ -11,12 +11,22 @@
 //! No key goes into it: every writer would know a lasting one, and one for each connection would mean to
 //! fold all ids anew for each peer. So ids can be ground that hide each other: that makes decoding fail or
 //! find what nobody has, and it never ends a sync as equal, since the roots decide.
+//!
+//! These are the pieces, pure and for whoever measures or reuses them.
 
 pub(crate) mod cell;
 pub(crate) mod decoder;
+pub(crate) mod digest;
 pub(crate) mod estimate;
 pub(crate) mod mapping;
 pub(crate) mod row;
 pub(crate) mod sketch;
 #[cfg(test)]
 mod statistics;
+
+pub use cell::Cell;
+pub use decoder::Decoder;
+pub use estimate::{estimate, first_cells, more_cells};
+pub use mapping::{Cells, ShortId};
+pub use row::Row;
+pub use sketch::Sketch;

@@ -1,8 +1,8 @@
 //! Solving for what two sets differ in, as cells come.
 
-use crate::reconcile::symbols::cell::Cell;
-use crate::reconcile::symbols::mapping::{Cells, ShortId};
-use crate::reconcile::symbols::row::{MOST_CELLS, place};
+use crate::symbols::cell::Cell;
+use crate::symbols::mapping::{Cells, ShortId};
+use crate::symbols::row::{MOST_CELLS, place};
 
 /// Takes the cells of a peer's row with the own ones folded out, and finds the ids that remain.
 ///

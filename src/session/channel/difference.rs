@@ -1,0 +1,301 @@
+//! Finding the difference: the questions of one side, the answers of the other, and what follows from them.
+
+use crate::journal::number_set::ascending;
+use crate::journal::set::Journal;
+use crate::limits::{CELLS_PER_FRAME, CELLS_PER_ROUND, FRAME_PAYLOAD_BYTES, IDS_PER_ROUND, LISTED_IDS};
+use crate::merkle::prefix::Prefix;
+use crate::reconcile::decoding::{Decoding, Step, cells_of};
+use crate::reconcile::descent::{Answer, Descent, answer};
+use crate::session::channel::plan::overlap;
+use crate::session::channel::{Channel, ChannelEffect, Phase};
+use crate::session::failure::PeerError;
+use crate::session::message::{ChannelMessage, Leading, Plan};
+use crate::symbols::cell::Cell;
+use crate::symbols::mapping::ShortId;
+use crate::symbols::row::MOST_CELLS;
+
+/// Short ids in one frame.
+const SHORT_IDS_PER_FRAME: usize = FRAME_PAYLOAD_BYTES / 8;
+
+impl Channel {
+    /// Both sides know how they differ: begins the first round as it was planned.
+    pub(super) fn begin(&mut self, journal: &Journal, plan: Plan, effects: &mut Vec<ChannelEffect>) {
+        self.report.rounds = self.report.rounds.saturating_add(1);
+        self.phase = match plan {
+            Plan::Feed { opener_after, acceptor_after } => {
+                let after = if self.opener { opener_after } else { acceptor_after };
+                let last = self.view.at().min(journal.head());
+                self.outgoing.send_range(after.saturating_add(1), last, Vec::new());
+                self.cursor_counts = true;
+                Phase::Exchanging
+            }
+            Plan::Descend if self.opener => Phase::Descending(Descent::new()),
+            Plan::Symbols { difference, cells } if self.opener => {
+                let coming = usize::try_from(cells).unwrap_or(MOST_CELLS).min(MOST_CELLS);
+                Phase::Decoding(Box::new(Decoding::new(difference, coming)))
+            }
+            Plan::Symbols { cells, .. } => {
+                let cells = journal.cells(0, usize::try_from(cells).unwrap_or(MOST_CELLS), &[]);
+                say_symbols(Prefix::ALL, 0, &cells, effects);
+                Phase::Answering(Vec::new())
+            }
+            // There is no room to list anything: it asks instead, which the acceptor puts up with.
+            Plan::OpenerLists if self.opener && !self.roomy => Phase::Descending(Descent::new()),
+            Plan::OpenerLists | Plan::AcceptorLists if self.opener == matches!(plan, Plan::OpenerLists) => {
+                self.say_list(journal, effects);
+                Phase::Answering(Vec::new())
+            }
+            Plan::OpenerLists | Plan::AcceptorLists => Phase::Listening(Vec::new()),
+            Plan::Descend => Phase::Answering(Vec::new()),
+        };
+        self.ask(journal, effects);
+    }
+
+    /// The next question; or, when all is known, what this side wants and what it will send.
+    pub(super) fn ask(&mut self, journal: &Journal, effects: &mut Vec<ChannelEffect>) {
+        let found = match &mut self.phase {
+            Phase::Descending(descent) => {
+                if let Some(prefixes) = descent.next_ask() {
+                    effects.push(ChannelEffect::Say(ChannelMessage::Ask { prefixes }));
+                    return;
+                }
+                let Phase::Descending(descent) = self.exchange() else { return };
+                let (need, give) = descent.into_difference();
+                need.iter().chain(&give).map(ShortId::of).collect()
+            }
+            Phase::Decoding(decoding) => {
+                match decoding.next() {
+                    Step::Wait => return,
+                    Step::Ask { prefix, from, count } => {
+                        let (from, count) = (from as u64, count as u64);
+                        let more = ChannelMessage::More { prefix, from, count };
+                        return effects.push(ChannelEffect::Say(more));
+                    }
+                    Step::Done => {}
+                }
+                let Phase::Decoding(mut decoding) = self.exchange() else { return };
+                let found = decoding.take_found();
+                self.left = Some(decoding).filter(|decoding| decoding.has_more());
+                found
+            }
+            Phase::Opening | Phase::Listening(_) | Phase::Answering(_) | Phase::Exchanging | Phase::Live => {
+                return;
+            }
+        };
+        self.settle_difference(found, journal, effects);
+    }
+
+    /// All is known that this round finds: entries travel. The phase until now.
+    fn exchange(&mut self) -> Phase {
+        std::mem::replace(&mut self.phase, Phase::Exchanging)
+    }
+
+    /// Ids that one side has and the other lacks: wants what is not here, sends the others.
+    fn settle_difference(
+        &mut self,
+        found: Vec<ShortId>,
+        journal: &Journal,
+        effects: &mut Vec<ChannelEffect>,
+    ) {
+        let (mut want, mut give) = (Vec::new(), Vec::new());
+        for short in found {
+            let here = journal.map().find_by_leading_bytes(&short.0.to_be_bytes());
+            if here.is_empty() {
+                want.push(short);
+            }
+            for number in here.iter().filter_map(|id| journal.number_of(id)) {
+                if self.view.contains(number) {
+                    give.push(number);
+                } else {
+                    // It has come by another way since.
+                    self.view.find(number);
+                    self.round.fruitful = true;
+                }
+            }
+        }
+        self.say_want(&want, effects);
+        self.outgoing.send_numbers(ascending(give));
+    }
+
+    fn say_want(&self, want: &[ShortId], effects: &mut Vec<ChannelEffect>) {
+        let width = Leading::width_among(self.theirs);
+        let mut chunks = want.chunks(FRAME_PAYLOAD_BYTES / width).peekable();
+        loop {
+            let mut ids = Leading::new(width);
+            chunks.next().unwrap_or_default().iter().for_each(|id| ids.push(*id));
+            let last = chunks.peek().is_none();
+            effects.push(ChannelEffect::Say(ChannelMessage::Want { ids, last }));
+            if last {
+                return;
+            }
+        }
+    }
+
+    /// Cells that were asked for, or come with the answer to the opening.
+    pub(super) fn symbols(
+        &mut self,
+        place: (Prefix, u64),
+        cells: Vec<Cell>,
+        last: bool,
+        journal: &Journal,
+        effects: &mut Vec<ChannelEffect>,
+    ) -> Result<(), PeerError> {
+        let Phase::Decoding(decoding) = &mut self.phase else { return Err(self.unexpected("Symbols")) };
+        let without = self.view.excluded(journal);
+        decoding.tell(place, cells, last, |prefix, from, to| row(journal, prefix, from, to, without))?;
+        self.ask(journal, effects);
+        Ok(())
+    }
+
+    /// The peer asks for cells.
+    pub(super) fn more(
+        &mut self,
+        prefix: &Prefix,
+        (from, count): (u64, u64),
+        journal: &Journal,
+        effects: &mut Vec<ChannelEffect>,
+    ) -> Result<(), PeerError> {
+        self.answer_again(journal);
+        let Phase::Answering(_) = &self.phase else { return Err(self.unexpected("More")) };
+        let place = |cell: u64| usize::try_from(cell).ok().filter(|cell| *cell <= MOST_CELLS);
+        let (Some(first), Some(end)) = (place(from), place(from.saturating_add(count))) else {
+            return Err(PeerError::Breach("cells are asked for that no row has"));
+        };
+        let without = self.view.excluded(journal);
+        let ids = if prefix.bits() == 0 { 0 } else { journal.map().node(prefix, &[]).count };
+        let round = &mut self.round;
+        round.cells = round.cells.saturating_add(count);
+        round.walked = round.walked.saturating_add(ids);
+        let walk = journal.head().saturating_mul(8).saturating_add(CELLS_PER_ROUND);
+        if count == 0 || round.cells > CELLS_PER_ROUND || round.walked > walk {
+            return Err(PeerError::Breach("no cells are asked for, or more than one round may hold"));
+        }
+        let cells = row(journal, prefix, first, end, without);
+        say_symbols(*prefix, from, &cells, effects);
+        Ok(())
+    }
+
+    /// The peer asks what is below some prefixes.
+    pub(super) fn asked(
+        &mut self,
+        prefixes: &[Prefix],
+        journal: &Journal,
+        effects: &mut Vec<ChannelEffect>,
+    ) -> Result<(), PeerError> {
+        self.answer_again(journal);
+        if matches!(&self.phase, Phase::Listening(ids) if !self.opener && ids.is_empty()) {
+            self.phase = Phase::Answering(Vec::new());
+        }
+        let Phase::Answering(_) = &self.phase else { return Err(self.unexpected("Ask")) };
+        if overlap(prefixes) {
+            return Err(PeerError::Breach("a question about one subtree twice"));
+        }
+        let without = self.view.excluded(journal);
+        let answers = prefixes.iter().map(|prefix| answer(journal.map(), without, prefix)).collect();
+        effects.push(ChannelEffect::Say(ChannelMessage::Tell { answers }));
+        Ok(())
+    }
+
+    /// The peer's answer.
+    pub(super) fn told(
+        &mut self,
+        answers: Vec<Answer>,
+        journal: &Journal,
+        effects: &mut Vec<ChannelEffect>,
+    ) -> Result<(), PeerError> {
+        let Phase::Descending(descent) = &mut self.phase else { return Err(self.unexpected("Tell")) };
+        descent.tell(answers, journal.map(), self.view.excluded(journal))?;
+        self.ask(journal, effects);
+        Ok(())
+    }
+
+    fn say_list(&self, journal: &Journal, effects: &mut Vec<ChannelEffect>) {
+        let ids: Vec<_> = journal.map().iter().map(|id| ShortId::of(&id)).collect();
+        let mut chunks = ids.chunks(SHORT_IDS_PER_FRAME).peekable();
+        while let Some(ids) = chunks.next() {
+            let (ids, last) = (ids.to_vec(), chunks.peek().is_none());
+            effects.push(ChannelEffect::Say(ChannelMessage::List { ids, last }));
+        }
+    }
+
+    /// The peer has listed all that it has: wants what is not here, sends all that it does not have.
+    pub(super) fn listed(
+        &mut self,
+        ids: Vec<ShortId>,
+        last: bool,
+        journal: &Journal,
+        effects: &mut Vec<ChannelEffect>,
+    ) -> Result<(), PeerError> {
+        let Phase::Listening(list) = &mut self.phase else { return Err(self.unexpected("List")) };
+        list.extend(ids);
+        if list.len() as u64 > self.theirs.min(LISTED_IDS) {
+            return Err(PeerError::Breach("more is listed than there is"));
+        }
+        if !last {
+            return Ok(());
+        }
+        let Phase::Listening(list) = self.exchange() else { return Ok(()) };
+        let (mut want, mut known) = (Vec::new(), Vec::new());
+        for short in list {
+            let here = journal.map().find_by_leading_bytes(&short.0.to_be_bytes());
+            if here.is_empty() {
+                want.push(short);
+            }
+            for number in here.iter().filter_map(|id| journal.number_of(id)) {
+                if number > self.view.at() {
+                    self.view.find(number);
+                    self.round.fruitful = true;
+                }
+                known.push(number);
+            }
+        }
+        self.say_want(&want, effects);
+        self.outgoing.send_range(1, self.view.at(), ascending(known));
+        Ok(())
+    }
+
+    /// The peer wants entries.
+    pub(super) fn wanted(&mut self, ids: &Leading, last: bool, journal: &Journal) -> Result<(), PeerError> {
+        self.answer_again(journal);
+        let Phase::Answering(numbers) = &mut self.phase else { return Err(self.unexpected("Want")) };
+        for leading in ids.iter() {
+            let here = journal.map().find_by_leading_bytes(leading);
+            numbers.extend(here.iter().filter_map(|id| journal.number_of(id)));
+            if numbers.len() > 2 * IDS_PER_ROUND {
+                return Err(PeerError::Breach("more is wanted than one round may hold"));
+            }
+        }
+        if last {
+            let mut numbers = ascending(std::mem::take(numbers));
+            numbers.retain(|number| self.view.contains(*number));
+            self.phase = Phase::Exchanging;
+            self.outgoing.send_numbers(numbers);
+        }
+        Ok(())
+    }
+}
+
+/// Cells of the row of a journal's ids below a prefix, less some.
+fn row(
+    journal: &Journal,
+    prefix: &Prefix,
+    from: usize,
+    to: usize,
+    without: &[crate::ids::EntryId],
+) -> Vec<Cell> {
+    if prefix.bits() == 0 {
+        return journal.cells(from, to, without);
+    }
+    cells_of(&journal.map().ids_under(prefix, without, usize::MAX), from, to)
+}
+
+fn say_symbols(prefix: Prefix, from: u64, cells: &[Cell], effects: &mut Vec<ChannelEffect>) {
+    let mut from = from;
+    let mut chunks = cells.chunks(CELLS_PER_FRAME).peekable();
+    while let Some(cells) = chunks.next() {
+        let (cells, last) = (cells.to_vec(), chunks.peek().is_none());
+        let count = cells.len() as u64;
+        effects.push(ChannelEffect::Say(ChannelMessage::Symbols { prefix, from, cells, last }));
+        from = from.saturating_add(count);
+    }
+}
