@@ -16,7 +16,7 @@ use crate::journal::file::error::FileError;
 use crate::journal::file::header::FileHeader;
 use crate::journal::file::writer::FileWriter;
 use crate::merkle::subtree::Root;
-use crate::session::message::Message;
+use crate::session::message::{ChannelMessage, Message};
 
 /// A decoder to be fuzzed.
 #[derive(Clone, Copy, Debug)]
@@ -137,6 +137,10 @@ fn read_file(data: &[u8], size: usize) -> FileFound {
 pub fn frame(data: &[u8]) -> bool {
     let Ok(message) = Message::decode(data) else { return false };
     assert!(message.encode() == data, "a message has one form");
+    if let Message::Channel { message: ChannelMessage::Entries(bundle), .. } = message {
+        // Whatever it expands to is checked afterwards.
+        drop(bundle.expand(&beginning().0.journal()));
+    }
     true
 }
 

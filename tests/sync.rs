@@ -181,6 +181,8 @@ fn phase(frame: &[u8]) -> &'static str {
         Some(0..=2) => "handshake",
         Some(16..=18) => "opening",
         Some(20 | 21) => "descent",
+        Some(30 | 31) => "symbols",
+        Some(32) => "list",
         Some(22) => "want",
         Some(23 | 24) => "entries",
         Some(25..=27) => "end of round",
@@ -296,7 +298,7 @@ fn d5_connections_cut_in_every_phase_are_opened_again_and_end_with_equal_roots()
     }
     // Past the test runner, which would keep it to itself.
     writeln!(std::io::stderr(), "cuts in each phase over {runs} runs: {cuts:?}").unwrap();
-    for phase in ["handshake", "opening", "descent", "want", "entries", "end of round", "credit"] {
+    for phase in ["handshake", "opening", "list", "want", "entries", "end of round", "credit"] {
         assert!(cuts.get(phase).is_some_and(|count| *count > 0), "no cut in phase {phase}: {cuts:?}");
     }
 }

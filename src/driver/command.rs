@@ -175,6 +175,13 @@ pub(crate) enum Command {
         limit: usize,
         reply: Reply<Vec<HeldEntry>>,
     },
+    /// A peer's signature over what it holds.
+    AskReceipt {
+        journal: JournalId,
+        address: String,
+        previous: Option<Hash>,
+        reply: Reply<SignedRoot>,
+    },
     Deliveries {
         journal: JournalId,
         reply: Reply<Vec<PeerDelivery>>,

@@ -351,6 +351,19 @@ impl SyncNode {
         ask(self.service.commands(), |reply| Command::HeldBack { journal, after, limit, reply }).await
     }
 
+    /// Has a connected peer sign for what it holds of this journal: a receipt, to be kept as evidence. It is
+    /// asked for with a fresh nonce, and checked. `previous` is the hash of the receipt that was had from the
+    /// peer before, so that they form a chain: see [`check_receipts`](crate::check_receipts).
+    ///
+    /// # Errors
+    /// When the peer is not connected, does not serve the journal, does not answer in time, or answers with
+    /// something else.
+    pub async fn request_receipt(&self, peer: &str, previous: Option<Hash>) -> Result<SignedRoot, NodeError> {
+        let (journal, address) = (self.journal, peer.to_owned());
+        let ask_for = |reply| Command::AskReceipt { journal, address, previous, reply };
+        ask(self.service.commands(), ask_for).await
+    }
+
     /// How far each peer has this journal, of those that anything is known of since the service was made.
     ///
     /// # Errors

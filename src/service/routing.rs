@@ -1,5 +1,6 @@
 //! What goes into the service's machine and what comes out: inputs, effects, and who gets which answer.
 
+use crate::crypto::hash::Hash;
 use crate::error::StoreError;
 use crate::fact::entry::{Draft, Entry};
 use crate::ids::{Cursor, DeviceId, EntryId, JournalId};
@@ -11,6 +12,7 @@ use crate::session::connection::Verdicts;
 use crate::session::failure::PeerError;
 use crate::session::feed::{Fed, Feed};
 use crate::session::report::SyncReport;
+use crate::verification::signed_root::SignedRoot;
 
 /// Names a connection of this node; never used again.
 pub(crate) type ConnectionId = u64;
@@ -44,6 +46,8 @@ pub(crate) enum Input {
     RemovePeer { address: String },
     /// Sync a journal with a peer now; answered by `Synced`.
     Sync { ticket: Ticket, journal: JournalId, address: String },
+    /// Ask a peer to sign for what it holds; answered by `Receipted`.
+    AskReceipt { ticket: Ticket, journal: JournalId, address: String, previous: Option<Hash> },
     /// A journal has been loaded.
     Loaded { journal: JournalId, loaded: Result<Loaded, StoreError> },
     /// The commit in flight is durable.
@@ -109,6 +113,8 @@ pub(crate) enum Effect {
     Imported { ticket: Ticket, imported: Result<u64, StoreError> },
     /// The answer to `Sync`.
     Synced { ticket: Ticket, synced: Result<SyncReport, PeerError> },
+    /// The answer to `AskReceipt`.
+    Receipted { ticket: Ticket, receipt: Result<SignedRoot, PeerError> },
     /// Tell those who listen.
     Event(Event),
 }

@@ -27,6 +27,12 @@ pub enum PeerError {
         /// Highest version that the peer speaks.
         highest: u64,
     },
+    /// The peer wants the connection protected in a way that this node does not know.
+    #[error("the peer offers suite {offered}, which this node does not know")]
+    Suite {
+        /// The number of its suite.
+        offered: u64,
+    },
     /// The peer dialled an address that is none of this node's names: somebody may pass on a handshake.
     #[error("the peer dialled {dialled:?}, which is no name of this node")]
     Address {
@@ -78,6 +84,9 @@ pub enum PeerError {
     /// The store of this node failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is no connection to the peer.
+    #[error("there is no connection to the peer")]
+    NotConnected,
     /// The journal is not served here.
     #[error("the journal is not served here")]
     NotServed,
@@ -94,6 +103,7 @@ impl PeerError {
             Self::Store(error) => error.code(),
             Self::Timeout { .. } => Code::new("TIMEOUT"),
             Self::Version { .. } => Code::new("VERSION"),
+            Self::Suite { .. } => Code::new("SUITE"),
             Self::Address { .. } => Code::new("WRONG_ADDRESS"),
             Self::WrongDevice { .. } => Code::new("WRONG_DEVICE"),
             Self::Unauthenticated => Code::new("UNAUTHENTICATED"),
@@ -104,6 +114,7 @@ impl PeerError {
             Self::Refused { .. } => Code::new("REFUSED"),
             Self::NoProgress => Code::new("NO_PROGRESS"),
             Self::SlowReader => Code::new("SLOW_READER"),
+            Self::NotConnected => Code::new("NOT_CONNECTED"),
             Self::NotServed => Code::new("NOT_SERVED"),
             Self::Cancelled => Code::new("CANCELLED"),
         }
@@ -114,8 +125,9 @@ impl PeerError {
         match self {
             Self::Transport(error) => error.fault(),
             Self::Store(error) => error.fault(),
-            Self::Timeout { .. } | Self::SlowReader => Fault::Network,
+            Self::Timeout { .. } | Self::SlowReader | Self::NotConnected => Fault::Network,
             Self::Version { .. }
+            | Self::Suite { .. }
             | Self::Address { .. }
             | Self::WrongDevice { .. }
             | Self::Unauthenticated

@@ -9,7 +9,7 @@ use crate::crypto::hash::{self, Hash};
 use crate::crypto::sign::{self, DeviceKey};
 use crate::ids::DeviceId;
 use crate::session::failure::PeerError;
-use crate::session::message::{Hello, HelloAck, VERSION};
+use crate::session::message::{Hello, HelloAck, SUITE, VERSION};
 
 /// Hash over everything that both sides have said: what they sign.
 fn transcript(hello: &Hello, ack: &HelloAck, binding: &[u8]) -> Hash {
@@ -45,6 +45,9 @@ impl Dialler {
         if !(lowest..=highest).contains(&ack.version) {
             return Err(PeerError::Version { lowest: ack.version, highest: ack.version });
         }
+        if ack.suite != self.hello.suite {
+            return Err(PeerError::Suite { offered: ack.suite });
+        }
         let transcript = transcript(&self.hello, ack, &self.binding);
         if !sign::verify(&ack.device, &acceptor_message(&transcript), &ack.signature) {
             return Err(PeerError::Unauthenticated);
@@ -79,10 +82,14 @@ impl Acceptor {
         if !(lowest..=highest).contains(&VERSION) {
             return Err(PeerError::Version { lowest, highest });
         }
+        if hello.suite != SUITE {
+            return Err(PeerError::Suite { offered: hello.suite });
+        }
         if names.is_some_and(|names| !names.contains(&hello.address)) {
             return Err(PeerError::Address { dialled: hello.address.clone() });
         }
-        let mut ack = HelloAck { version: VERSION, nonce, device: key.device(), signature: [0; 64] };
+        let mut ack =
+            HelloAck { version: VERSION, suite: SUITE, nonce, device: key.device(), signature: [0; 64] };
         let transcript = transcript(hello, &ack, binding);
         ack.signature = key.sign(&acceptor_message(&transcript));
         let expected_message = dialler_message(&transcript, &ack.signature);
@@ -105,7 +112,7 @@ mod tests {
 
     fn hello(key: &DeviceKey) -> Hello {
         let address = "hub.example:443".to_owned();
-        Hello { versions: (1, 1), nonce: [7; 32], device: key.device(), address }
+        Hello { versions: (1, 1), suite: SUITE, nonce: [7; 32], device: key.device(), address }
     }
 
     fn keys() -> [DeviceKey; 3] {
@@ -164,5 +171,9 @@ mod tests {
         hello.versions = (2, 3);
         let refused = Acceptor::answer(&hello, None, [8; 32], &[], &bob).unwrap_err();
         assert_eq!(refused, PeerError::Version { lowest: 2, highest: 3 });
+        hello.versions = (0, 3);
+        hello.suite = 1;
+        let refused = Acceptor::answer(&hello, None, [8; 32], &[], &bob).unwrap_err();
+        assert_eq!(refused, PeerError::Suite { offered: 1 });
     }
 }

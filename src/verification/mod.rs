@@ -8,6 +8,7 @@
 
 pub(crate) mod policy;
 pub(crate) mod push;
+pub(crate) mod receipts;
 pub(crate) mod rejection;
 pub(crate) mod signed_root;
 pub(crate) mod verified;

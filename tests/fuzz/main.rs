@@ -109,6 +109,19 @@ fn targets() -> Vec<Target> {
 }
 
 #[test]
+fn f84_fuzzing_frames_begins_with_every_message_that_is_kept() {
+    let messages: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(include_str!("../golden/messages.json")).unwrap();
+    let target = TARGETS.into_iter().find(|target| target.name == "frame").unwrap();
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let seeds: Vec<_> = corpus(&target).iter().map(|seed| hex(seed)).collect();
+    for (name, bytes) in messages {
+        let bytes = bytes.as_str().unwrap();
+        assert!(seeds.iter().any(|seed| seed == bytes), "fuzz/corpus/frame/{name} is to hold {bytes}");
+    }
+}
+
+#[test]
 fn f84_every_seed_and_its_mutations_are_taken_or_refused_within_bounds() {
     for target in TARGETS {
         let seeds = corpus(&target);

@@ -87,6 +87,13 @@ impl<P: Platform> CommandLoop<P> {
                 };
                 reply.answer(held);
             }
+            Command::AskReceipt { journal, address, previous, reply } => {
+                if !self.machine.is_running() {
+                    return reply.answer(Err(NodeError::NotStarted));
+                }
+                let ticket = self.ticket(Waiting::Receipt(reply));
+                self.machine.handle(Input::AskReceipt { ticket, journal, address, previous }, now);
+            }
             Command::Deliveries { journal, reply } => {
                 reply.answer(self.machine.deliveries(journal).ok_or(NodeError::NoJournal(journal)));
             }

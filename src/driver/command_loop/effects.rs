@@ -132,6 +132,11 @@ impl<P: Platform> CommandLoop<P> {
                     reply.answer(synced.map_err(NodeError::from));
                 }
             }
+            Effect::Receipted { ticket, receipt } => {
+                if let Some(Waiting::Receipt(reply)) = self.waiting.remove(&ticket) {
+                    reply.answer(receipt.map_err(NodeError::from));
+                }
+            }
             Effect::Event(event) => self.publish(event),
         }
     }

@@ -27,6 +27,7 @@ use crate::service::routing::{ConnectionId, Input};
 use crate::session::feed::Fed;
 use crate::session::report::SyncReport;
 use crate::time::{Instant, Now};
+use crate::verification::signed_root::SignedRoot;
 
 /// Answers to effects that wait for the loop; readers of connections are held back beyond.
 const INBOX: usize = 256;
@@ -56,6 +57,7 @@ enum Waiting {
     Append(Reply<Vec<(EntryId, u64)>>),
     Import(Reply<u64>),
     Sync(Reply<SyncReport>),
+    Receipt(Reply<SignedRoot>),
 }
 
 /// Whether connections are being wound up, and who waits for that.

@@ -97,6 +97,8 @@ impl Machine {
     pub(super) fn closed(&mut self, connection: ConnectionId, error: PeerError, now: Now) {
         let Some(link) = self.links.remove(&connection) else { return };
         self.effects.push_back(Effect::Close { connection, reason: error.to_string() });
+        let ended = self.receipts.end(connection, None, &error);
+        self.receipted(ended);
         if let Some(peer) = link.peer {
             self.resolve(peer, None, u64::MAX, &Err(error.clone()));
             self.reopenings.disconnected(peer);
@@ -158,6 +160,24 @@ impl Machine {
                     self.keep_cursor(journal, device, cursor);
                 }
             }
+            ConnectionEffect::ReceiptAsked { channel, journal, nonce, previous } => {
+                let signed = self.sign_root(journal, nonce, previous, now.wall);
+                if let Some(statement) = signed {
+                    self.with_connection(connection, now, |machine, _| {
+                        machine.give_receipt(channel, &statement);
+                    });
+                }
+            }
+            ConnectionEffect::Receipt { journal, statement } => {
+                let device = self.links.get(&connection).and_then(|link| link.device);
+                if let Some(outcome) = self.receipts.take(connection, device, journal, *statement) {
+                    let error = outcome.1.as_ref().err().cloned();
+                    self.receipted(vec![outcome]);
+                    if let Some(error) = error {
+                        self.end_connection(connection, &error, now);
+                    }
+                }
+            }
             ConnectionEffect::Delivered { journal, number } => {
                 let link = self.links.get(&connection);
                 let of = link.and_then(|link| Some((link.name.clone(), link.device?)));
@@ -198,6 +218,8 @@ impl Machine {
         error: &PeerError,
         now: Now,
     ) {
+        let ended = self.receipts.end(connection, Some(journal), error);
+        self.receipted(ended);
         let Some(peer) = peer else { return };
         let device = self.links.get(&connection).and_then(|link| link.device);
         self.remember(journal, device);

@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 
 use litemap::LiteMap;
 use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
+use rand_core::{Rng, SeedableRng};
 
 use crate::crypto::hash::Hash;
 use crate::crypto::sign::DeviceKey;
@@ -27,6 +27,7 @@ use crate::service::delivery::{Deliveries, Delivery, PeerDelivery};
 use crate::service::event::Event;
 use crate::service::machine::journals::{Slot, Slots};
 use crate::service::peers::{PeerInfo, Peers};
+use crate::service::receipts::{Asked, Outcome, Receipts};
 use crate::service::reopening::Reopenings;
 use crate::service::routing::{ConnectionId, Effect, Input};
 use crate::session::connection::{ConnectionMachine, Journals};
@@ -75,6 +76,7 @@ pub(crate) struct Machine {
     reopenings: Reopenings,
     cursors: LiteMap<(JournalId, DeviceId), Cursor>,
     deliveries: Deliveries,
+    receipts: Receipts,
     /// When to look again whether an entry that a journal holds back is due.
     held: LiteMap<JournalId, Instant>,
     effects: VecDeque<Effect>,
@@ -96,6 +98,7 @@ impl Machine {
             reopenings: Reopenings::default(),
             cursors: LiteMap::new(),
             deliveries: Deliveries::default(),
+            receipts: Receipts::default(),
             held: LiteMap::new(),
             effects: VecDeque::new(),
         }
@@ -208,6 +211,9 @@ impl Machine {
             }
             Input::RemovePeer { address } => self.remove_peer(&address, now),
             Input::Sync { ticket, journal, address } => self.sync(ticket, journal, &address, now),
+            Input::AskReceipt { ticket, journal, address, previous } => {
+                self.ask_receipt((ticket, journal), &address, previous, now);
+            }
             Input::Loaded { journal, loaded } => self.loaded(journal, loaded, now),
             Input::Committed { journal } => {
                 self.with_journal(journal, now, |machine| machine.committed(wall))
@@ -324,6 +330,37 @@ impl Machine {
         }
     }
 
+    fn ask_receipt(
+        &mut self,
+        (ticket, journal): (Ticket, JournalId),
+        address: &str,
+        previous: Option<Hash>,
+        now: Now,
+    ) {
+        let mut nonce = [0; 32];
+        self.rng.fill_bytes(&mut nonce);
+        let connection = self.peers.find(address).and_then(|peer| self.peers.connection(peer));
+        let link = connection.and_then(|connection| self.links.get_mut(&connection));
+        let machine = link.and_then(|link| link.machine.as_mut());
+        let error = match (connection, machine) {
+            (Some(connection), Some(machine)) if machine.is_open() => {
+                if machine.ask_receipt(journal, nonce, previous) {
+                    let since = now.monotonic;
+                    self.receipts.ask(Asked { ticket, connection, journal, nonce, previous, since });
+                    return self.drain_connection(connection, now);
+                }
+                PeerError::NotServed
+            }
+            (_, _) => PeerError::NotConnected,
+        };
+        self.receipted(vec![(ticket, Err(error))]);
+    }
+
+    fn receipted(&mut self, outcomes: Vec<Outcome>) {
+        let effects = outcomes.into_iter().map(|(ticket, receipt)| Effect::Receipted { ticket, receipt });
+        self.effects.extend(effects);
+    }
+
     /// Answers those who wait for a sync with a peer, of one journal or of all, with own entries
     /// numbered up to `at`.
     fn resolve(
@@ -368,6 +405,8 @@ impl Machine {
                 self.open_channel(connection, journal, now);
             }
         }
+        let overdue = self.receipts.overdue(now.monotonic);
+        self.receipted(overdue);
         self.dial_due(now);
         let due = self.held.iter().filter(|(_, at)| **at <= now.monotonic).map(|(journal, _)| *journal);
         for journal in due.collect::<Vec<_>>() {
@@ -380,7 +419,7 @@ impl Machine {
         let machines = self.links.values().filter_map(|link| link.machine.as_ref());
         let peers = [self.peers.deadline(), self.reopenings.deadline()];
         let peers = peers.into_iter().flatten().filter(|_| self.running);
-        let held = self.held.values().copied();
+        let held = self.held.values().copied().chain(self.receipts.deadline());
         machines.filter_map(|machine| machine.poll_timeout()).chain(peers).chain(held).min()
     }
 

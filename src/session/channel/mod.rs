@@ -11,6 +11,7 @@ mod difference;
 mod incoming;
 mod plan;
 
+use crate::crypto::hash::Hash;
 use crate::fact::entry::Entry;
 use crate::ids::{Cursor, JournalId};
 use crate::journal::set::Journal;
@@ -28,6 +29,7 @@ use crate::session::report::SyncReport;
 use crate::symbols::mapping::ShortId;
 use crate::symbols::sketch::Sketch;
 use crate::time::Instant;
+use crate::verification::signed_root::SignedRoot;
 
 /// What a channel asks for.
 #[derive(Debug)]
@@ -44,6 +46,10 @@ pub(crate) enum ChannelEffect {
     Reached(Cursor),
     /// Everything that is numbered up to this here is durable at the peer.
     Delivered(u64),
+    /// The peer asks for this node's signature over what it holds.
+    ReceiptAsked { nonce: [u8; 32], previous: Option<Hash> },
+    /// The peer's, not checked yet.
+    Receipt(Box<SignedRoot>),
     /// The sync is done: both sides know it.
     Synced,
 }
@@ -233,6 +239,11 @@ impl Channel {
         self.journal
     }
 
+    /// Whether the peer has not answered the opening yet.
+    pub(crate) fn is_opening(&self) -> bool {
+        matches!(self.phase, Phase::Opening)
+    }
+
     /// Whether a sync is under way.
     pub(crate) fn is_syncing(&self) -> bool {
         !matches!(self.phase, Phase::Live)
@@ -324,11 +335,20 @@ impl Channel {
                     effects.push(ChannelEffect::Delivered(upto));
                 }
             }
+            ChannelMessage::AskReceipt { nonce, previous } if !matches!(self.phase, Phase::Opening) => {
+                effects.push(ChannelEffect::ReceiptAsked { nonce, previous });
+            }
+            ChannelMessage::Receipt { statement } if !matches!(self.phase, Phase::Opening) => {
+                let statement = SignedRoot::from_bytes(&statement).map_err(MessageError::from)?;
+                effects.push(ChannelEffect::Receipt(Box::new(statement)));
+            }
             ChannelMessage::Close(reason) => return Err(reason.into()),
             ChannelMessage::Open { .. }
             | ChannelMessage::Same { .. }
             | ChannelMessage::Differ { .. }
             | ChannelMessage::Sent
+            | ChannelMessage::AskReceipt { .. }
+            | ChannelMessage::Receipt { .. }
             | ChannelMessage::Root(_) => return Err(self.unexpected(name)),
         }
         Ok(())

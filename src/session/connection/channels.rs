@@ -1,5 +1,6 @@
 //! The connection's channels: opened, fed with messages, ended.
 
+use crate::crypto::hash::Hash;
 use crate::error::Fault;
 use crate::ids::{Cursor, JournalId};
 use crate::journal::set::Journal;
@@ -9,6 +10,7 @@ use crate::session::connection::{ConnectionEffect, ConnectionMachine, Journals};
 use crate::session::failure::PeerError;
 use crate::session::message::{ChannelMessage, Message, Reason};
 use crate::time::Instant;
+use crate::verification::signed_root::SignedRoot;
 
 impl ConnectionMachine {
     pub(super) fn handle_channel(
@@ -105,6 +107,28 @@ impl ConnectionMachine {
         self.advance(journal.id(), journals, now);
     }
 
+    /// Asks the peer to sign for what it holds of a journal; false if no channel serves that.
+    pub(crate) fn ask_receipt(
+        &mut self,
+        journal: JournalId,
+        nonce: [u8; 32],
+        previous: Option<Hash>,
+    ) -> bool {
+        let open = |channel: &Channel| channel.journal() == journal && !channel.is_opening();
+        let channel = self.channels.iter().find(|(_, channel)| open(channel)).map(|(number, _)| *number);
+        if let Some(number) = channel {
+            self.say_in(number, ChannelMessage::AskReceipt { nonce, previous });
+        }
+        channel.is_some()
+    }
+
+    /// Gives the peer the receipt that it asked for in this channel.
+    pub(crate) fn give_receipt(&mut self, channel: u32, statement: &SignedRoot) {
+        if self.channels.contains_key(&channel) {
+            self.say_in(channel, ChannelMessage::Receipt { statement: statement.to_bytes() });
+        }
+    }
+
     /// The peer's opening is not admitted.
     pub(crate) fn refuse(&mut self, channel: u32, error: &PeerError) {
         if self.asked.remove(&channel).is_some() {
@@ -166,6 +190,13 @@ impl ConnectionMachine {
                 }
                 ChannelEffect::Reached(cursor) => {
                     self.effects.push_back(ConnectionEffect::Reached { journal, cursor });
+                }
+                ChannelEffect::ReceiptAsked { nonce, previous } => {
+                    let asked = ConnectionEffect::ReceiptAsked { channel, journal, nonce, previous };
+                    self.effects.push_back(asked);
+                }
+                ChannelEffect::Receipt(statement) => {
+                    self.effects.push_back(ConnectionEffect::Receipt { journal, statement });
                 }
                 ChannelEffect::Delivered(number) => {
                     self.effects.push_back(ConnectionEffect::Delivered { journal, number });

@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 
 use litemap::LiteMap;
 
+use crate::crypto::hash::Hash;
 use crate::crypto::sign::DeviceKey;
 use crate::error::StoreError;
 use crate::fact::entry::Entry;
@@ -24,9 +25,10 @@ use crate::session::channel::{Channel, Opening};
 use crate::session::failure::PeerError;
 use crate::session::feed::{Fed, Feed};
 use crate::session::handshake::{Acceptor, Dialler};
-use crate::session::message::{Hello, Message, MessageError, VERSION};
+use crate::session::message::{Hello, Message, MessageError, SUITE, VERSION};
 use crate::session::report::SyncReport;
 use crate::time::Instant;
+use crate::verification::signed_root::SignedRoot;
 
 /// What the machine asks for.
 #[derive(Debug)]
@@ -45,6 +47,10 @@ pub(crate) enum ConnectionEffect {
     Feed { channel: u32, journal: JournalId, feed: Feed },
     /// Everything in the peer's store up to this cursor is here.
     Reached { journal: JournalId, cursor: Cursor },
+    /// The peer asks for this node's signature over what it holds: answer with `give_receipt`.
+    ReceiptAsked { channel: u32, journal: JournalId, nonce: [u8; 32], previous: Option<Hash> },
+    /// A receipt of the peer, not checked yet.
+    Receipt { journal: JournalId, statement: Box<SignedRoot> },
     /// Everything numbered up to this here is durable at the peer.
     Delivered { journal: JournalId, number: u64 },
     /// A sync is done: both sides know it. It was about own entries numbered up to `at`.
@@ -146,7 +152,7 @@ impl ConnectionMachine {
 
     /// The first words of a dialling node.
     pub(crate) fn hello(device: DeviceId, nonce: [u8; 32], address: String) -> Hello {
-        Hello { versions: (VERSION, VERSION), nonce, device, address }
+        Hello { versions: (VERSION, VERSION), suite: SUITE, nonce, device, address }
     }
 
     /// Whether the peer has proved who it is and the connection is not over.

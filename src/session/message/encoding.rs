@@ -12,7 +12,7 @@ use crate::reconcile::descent::Answer;
 use crate::session::message::bundle::Bundle;
 use crate::session::message::{
     CODE_BYTES, ChannelMessage, Hello, HelloAck, Hint, LEADING_MAX, LEADING_MIN, Leading, Message,
-    MessageError, Plan, REASON_BYTES, Reason, Summary,
+    MessageError, Plan, REASON_BYTES, Reason, STATEMENT_BYTES, Summary,
 };
 use crate::symbols::cell::Cell;
 use crate::symbols::mapping::ShortId;
@@ -44,6 +44,8 @@ mod kind {
     pub(super) const SYMBOLS: u8 = 30;
     pub(super) const MORE: u8 = 31;
     pub(super) const LIST: u8 = 32;
+    pub(super) const ASK_RECEIPT: u8 = 33;
+    pub(super) const RECEIPT: u8 = 34;
 }
 
 impl Message {
@@ -66,7 +68,10 @@ impl Message {
         match self {
             Self::Hello(hello) => {
                 w.canonical(&[kind::HELLO]);
-                w.unsigned(hello.versions.0).unsigned(hello.versions.1).bytes(&hello.nonce);
+                w.unsigned(hello.versions.0)
+                    .unsigned(hello.versions.1)
+                    .unsigned(hello.suite)
+                    .bytes(&hello.nonce);
                 w.bytes(hello.device.as_bytes()).text(&hello.address);
             }
             Self::HelloAck(ack) => {
@@ -99,12 +104,14 @@ impl Message {
         let message = match kind {
             kind::HELLO => Self::Hello(Hello {
                 versions: (r.unsigned()?, r.unsigned()?),
+                suite: r.unsigned()?,
                 nonce: r.array_of_bytes("32 bytes of a nonce")?,
                 device: DeviceId::from_bytes(r.array_of_bytes("32 bytes of a device")?),
                 address: text(r, "address", ADDRESS_BYTES)?,
             }),
             kind::HELLO_ACK => Self::HelloAck(HelloAck {
                 version: r.unsigned()?,
+                suite: r.unsigned()?,
                 nonce: r.array_of_bytes("32 bytes of a nonce")?,
                 device: DeviceId::from_bytes(r.array_of_bytes("32 bytes of a device")?),
                 signature: r.array_of_bytes("64 bytes of a signature")?,
@@ -113,7 +120,7 @@ impl Message {
             kind::PING => Self::Ping { number: r.unsigned()? },
             kind::PONG => Self::Pong { number: r.unsigned()? },
             kind::GOAWAY => Self::Goaway(reason(r)?),
-            kind::OPEN..=kind::LIST => {
+            kind::OPEN..=kind::RECEIPT => {
                 let channel = u32::try_from(r.bounded("channel", u64::from(u32::MAX))?).unwrap_or_default();
                 Self::Channel { channel, message: ChannelMessage::decode(kind, r)? }
             }
@@ -128,7 +135,7 @@ impl HelloAck {
     /// Its bytes without type and signature: what the signatures cover.
     pub(crate) fn unsigned(&self) -> Vec<u8> {
         let mut w = Writer::with_capacity(80);
-        w.unsigned(self.version).bytes(&self.nonce).bytes(self.device.as_bytes());
+        w.unsigned(self.version).unsigned(self.suite).bytes(&self.nonce).bytes(self.device.as_bytes());
         w.into_bytes()
     }
 }
@@ -154,6 +161,8 @@ impl ChannelMessage {
             Self::Root(_) => "Root",
             Self::Refused { .. } => "Refused",
             Self::Credit { .. } => "Credit",
+            Self::AskReceipt { .. } => "AskReceipt",
+            Self::Receipt { .. } => "Receipt",
         }
     }
 
@@ -255,6 +264,18 @@ impl ChannelMessage {
                 head(kind::CREDIT);
                 w.unsigned(*bytes).unsigned(*upto);
             }
+            Self::AskReceipt { nonce, previous } => {
+                head(kind::ASK_RECEIPT);
+                w.bytes(nonce);
+                match previous {
+                    Some(previous) => w.bytes(previous),
+                    None => w.null(),
+                };
+            }
+            Self::Receipt { statement } => {
+                head(kind::RECEIPT);
+                w.bytes(statement);
+            }
         }
     }
 
@@ -316,6 +337,18 @@ impl ChannelMessage {
             kind::ROOT => Self::Root(root(r)?),
             kind::REFUSED => Self::Refused { ids: decode_ids(r, IDS_PER_FRAME)? },
             kind::CREDIT => Self::Credit { bytes: number(r)?, upto: number(r)? },
+            kind::ASK_RECEIPT => Self::AskReceipt {
+                nonce: r.array_of_bytes("32 bytes of a nonce")?,
+                previous: r.optional(|r| r.array_of_bytes("32 bytes of a hash"))?,
+            },
+            kind::RECEIPT => {
+                let position = r.position();
+                let statement = r.bytes()?.to_vec();
+                if statement.len() > STATEMENT_BYTES {
+                    return Err(Reader::out_of_bounds(position, "statement").into());
+                }
+                Self::Receipt { statement }
+            }
             unknown => return Err(MessageError::UnknownType(unknown)),
         })
     }

@@ -5,8 +5,11 @@
 
 pub(crate) mod bundle;
 mod encoding;
+#[cfg(test)]
+mod samples;
 
 use crate::codec::cbor::DecodeError;
+use crate::crypto::hash::Hash;
 use crate::ids::{Cursor, DeviceId, EntryId, JournalId, StoreId};
 use crate::limits::{FRAME_BYTES, SIGNATURE_BYTES};
 use crate::merkle::prefix::Prefix;
@@ -19,11 +22,15 @@ use crate::symbols::sketch::Sketch;
 
 /// The only version spoken here.
 pub(crate) const VERSION: u64 = 1;
+/// The only suite: both sides sign, secrecy is the transport's.
+pub(crate) const SUITE: u64 = 0;
 /// Bytes of an id in a want, least and most.
 const LEADING_MIN: usize = 2;
 const LEADING_MAX: usize = 8;
 /// Bytes of a reason in words.
 const REASON_BYTES: usize = 200;
+/// Bytes of a signed root.
+const STATEMENT_BYTES: usize = 512;
 /// Bytes of a reason's code.
 const CODE_BYTES: usize = 40;
 
@@ -51,6 +58,8 @@ pub(crate) enum Message {
 pub(crate) struct Hello {
     /// Lowest and highest version spoken.
     pub(crate) versions: (u64, u64),
+    /// What protects the connection.
+    pub(crate) suite: u64,
     pub(crate) nonce: [u8; 32],
     pub(crate) device: DeviceId,
     /// The address dialled, in its canonical form.
@@ -61,6 +70,7 @@ pub(crate) struct Hello {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HelloAck {
     pub(crate) version: u64,
+    pub(crate) suite: u64,
     pub(crate) nonce: [u8; 32],
     pub(crate) device: DeviceId,
     pub(crate) signature: [u8; SIGNATURE_BYTES],
@@ -169,6 +179,10 @@ pub(crate) enum ChannelMessage {
     /// So many bytes of entries are durable here: send as many more. And everything that the receiver of this
     /// has numbered up to `upto` is durable here.
     Credit { bytes: u64, upto: u64 },
+    /// Sign for what you hold, with this nonce, as following the statement with this hash.
+    AskReceipt { nonce: [u8; 32], previous: Option<Hash> },
+    /// The signed root.
+    Receipt { statement: Vec<u8> },
 }
 
 /// The leading bytes of ids, as many of each.

@@ -1,0 +1,214 @@
+//! Tests: one message of each kind and shape, and their bytes, which are kept.
+
+use std::collections::BTreeSet;
+
+use super::bundle::Bundler;
+use super::*;
+use crate::crypto::sign::DeviceKey;
+use crate::fact::entry::{Draft, Entry};
+use crate::fact::genesis::Genesis;
+use crate::fact::statement::Fact;
+use crate::merkle::subtree::Node;
+use crate::time::WallTime;
+use crate::verification::signed_root::SignedRoot;
+
+fn key(seed: u8) -> DeviceKey {
+    DeviceKey::from_seed([seed; 32])
+}
+
+fn journal() -> JournalId {
+    Genesis::named("notes").journal()
+}
+
+fn entry(seed: u8, value: &str, after: &[EntryId], timestamp: u64) -> Entry {
+    let draft = Draft::new(key(seed).device(), &[Fact::new("note", value)]).unwrap();
+    draft.sign(&journal(), &key(seed), after, timestamp)
+}
+
+fn root(count: u64) -> Root {
+    Root { count, hash: [0xab; 32] }
+}
+
+fn summary(count: u64) -> Summary {
+    Summary { store: StoreId::from_bytes([7; 16]), at: count, root: root(count) }
+}
+
+/// Chains of two devices, what stands before named in each way, and a record of no usual form.
+fn bundle() -> Bundle {
+    let first = entry(1, "one", &[], 1_767_225_600_000_000);
+    let second = entry(1, "two", &[first.id()], 1_767_225_600_000_017);
+    let other = entry(2, "three", &[], 1_767_225_599_000_000);
+    let mut both = [second.id(), other.id()];
+    both.sort();
+    let join = entry(1, "four", &both, 1_767_225_600_000_018);
+    let journal = journal();
+    let mut bundler = Bundler::new(&journal);
+    for (number, entry) in [(3, &first), (4, &second), (6, &other), (7, &join)] {
+        assert!(bundler.push(number, entry.record().to_vec()).is_none());
+    }
+    assert!(bundler.push(9, vec![0x55; 70]).is_none());
+    bundler.take().unwrap()
+}
+
+/// Each kind of message, in each of its shapes, under its name.
+fn samples() -> Vec<(&'static str, Message)> {
+    let address = "hub.example:443".to_owned();
+    let hello = Hello { versions: (1, 1), suite: 0, nonce: [1; 32], device: key(1).device(), address };
+    let ack = HelloAck { version: 1, suite: 0, nonce: [2; 32], device: key(2).device(), signature: [3; 64] };
+    let reason = Reason::new("NOT_SERVED", "the journal is not served here");
+    let prefix = |leading: &[u8]| Prefix::from_leading_bytes(leading).unwrap();
+    let ids = |count: u8| (0..count).map(|byte| EntryId::from_bytes([byte; 32])).collect::<Vec<_>>();
+    let shorts = |count: u64| (1..=count).map(|id| ShortId(id << 32 | 5)).collect::<Vec<_>>();
+    let mut leading = Leading::new(4);
+    shorts(3).into_iter().for_each(|id| leading.push(id));
+    let open = |cursor| ChannelMessage::Open {
+        journal: journal(),
+        summary: summary(1_000),
+        sketch: Sketch::of(&ids(9)),
+        cursor,
+    };
+    let hint = Hint { store: [9; 4], number: 990 };
+    let differ = |plan| ChannelMessage::Differ { summary: summary(3), plan };
+    let mut children = Box::new([Node::EMPTY; 16]);
+    for (node, byte) in children.iter_mut().zip(0..) {
+        // Every other one has entries.
+        if byte % 2 == 1 {
+            *node = Node { count: u64::from(byte) * 100, hash: [byte; 32] };
+        }
+    }
+    let cells = crate::symbols::row::Row::of(shorts(5), 3).cells().to_vec();
+    let time = WallTime::from_micros(1_767_225_600_000_000);
+    let statement = SignedRoot::sign(journal(), &key(2), root(3), time, [4; 32], None).to_bytes();
+    let in_channel = |(name, message)| (name, Message::Channel { channel: 5, message });
+    let mut samples = vec![
+        ("hello", Message::Hello(hello)),
+        ("hello-ack", Message::HelloAck(ack)),
+        ("auth", Message::Auth { signature: [6; 64] }),
+        ("ping", Message::Ping { number: 1 }),
+        ("pong", Message::Pong { number: 300 }),
+        ("goaway", Message::Goaway(reason.clone())),
+    ];
+    let messages = [
+        ("open", open(Some(hint))),
+        ("open-without-cursor", open(None)),
+        ("same", ChannelMessage::Same { store: Some(StoreId::from_bytes([7; 16])), at: 3 }),
+        ("same-store-left-out", ChannelMessage::Same { store: None, at: 3 }),
+        ("differ-feed", differ(Plan::Feed { opener_after: 12, acceptor_after: 0 })),
+        ("differ-descend", differ(Plan::Descend)),
+        ("differ-symbols", differ(Plan::Symbols { difference: 100, cells: 162 })),
+        ("differ-acceptor-lists", differ(Plan::AcceptorLists)),
+        ("differ-opener-lists", differ(Plan::OpenerLists)),
+        ("close", ChannelMessage::Close(reason)),
+        ("ask", ChannelMessage::Ask { prefixes: vec![Prefix::ALL.child(3).unwrap(), prefix(&[0x81])] }),
+        ("tell-children", ChannelMessage::Tell { answers: vec![Answer::Children(children)] }),
+        ("tell-ids", ChannelMessage::Tell { answers: vec![Answer::Ids(ids(2)), Answer::Ids(vec![])] }),
+        ("want", ChannelMessage::Want { ids: leading, last: true }),
+        ("want-nothing", ChannelMessage::Want { ids: Leading::new(2), last: false }),
+        ("entries", ChannelMessage::Entries(bundle())),
+        ("entries-none", ChannelMessage::Entries(Bundle::default())),
+        ("part", ChannelMessage::Part { number: 4, size: 100_000, bytes: vec![1; 20] }),
+        ("upto", ChannelMessage::Upto { number: 1_000 }),
+        ("sent", ChannelMessage::Sent),
+        ("root", ChannelMessage::Root(root(3))),
+        ("refused", ChannelMessage::Refused { ids: ids(1) }),
+        ("credit", ChannelMessage::Credit { bytes: 70_000, upto: 12 }),
+        (
+            "symbols",
+            ChannelMessage::Symbols { prefix: Prefix::ALL, from: 0, cells: cells.clone(), last: true },
+        ),
+        ("symbols-of-a-part", {
+            let prefix = Prefix::new([0x80; 32].map(|_| 0), 3).unwrap();
+            ChannelMessage::Symbols { prefix, from: 35, cells, last: false }
+        }),
+        ("more", ChannelMessage::More { prefix: Prefix::ALL, from: 162, count: 64 }),
+        ("list", ChannelMessage::List { ids: shorts(2), last: true }),
+        ("ask-receipt", ChannelMessage::AskReceipt { nonce: [4; 32], previous: Some([8; 32]) }),
+        ("ask-first-receipt", ChannelMessage::AskReceipt { nonce: [4; 32], previous: None }),
+        ("receipt", ChannelMessage::Receipt { statement }),
+    ];
+    samples.extend(messages.into_iter().map(in_channel));
+    samples
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn d6_the_bytes_of_every_message_are_as_they_are_kept() {
+    let lines: Vec<_> = samples()
+        .iter()
+        .map(|(name, message)| format!("  \"{name}\": \"{}\"", hex(&message.encode())))
+        .collect();
+    let now = format!("{{\n{}\n}}\n", lines.join(",\n"));
+    let kept = include_str!("../../../tests/golden/messages.json");
+    assert!(
+        now == kept,
+        "the wire is another: a change of it needs a new version (docs/PROTOCOL.md), and then this in \
+         tests/golden/messages.json, and in fuzz/corpus/frame the bytes of each under its name:\n{now}"
+    );
+}
+
+#[test]
+fn d6_every_type_has_a_sample() {
+    let types: BTreeSet<u8> = samples().iter().map(|(_, message)| message.encode()[0]).collect();
+    let known: BTreeSet<u8> = (0..=255)
+        .filter(|kind| !matches!(Message::decode(&[*kind]), Err(MessageError::UnknownType(_))))
+        .collect();
+    assert_eq!(types, known);
+}
+
+#[test]
+fn d6_every_message_reads_back_and_every_other_form_of_it_is_another_message_or_none() {
+    for (name, message) in samples() {
+        let bytes = message.encode();
+        assert_eq!(Message::decode(&bytes).as_ref(), Ok(&message), "{name}");
+        for end in 0..bytes.len() {
+            assert!(Message::decode(&bytes[..end]).is_err(), "{name}, {end} bytes of it");
+        }
+        let trailing = [bytes.as_slice(), &[0]].concat();
+        assert!(Message::decode(&trailing).is_err(), "{name} and a byte more");
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(other) = Message::decode(&flipped) {
+                assert_eq!(hex(&other.encode()), hex(&flipped), "{name}, bit {bit}");
+            }
+        }
+    }
+}
+
+#[test]
+fn d6_a_bundle_expands_to_the_records_that_it_was_made_of() {
+    let first = entry(1, "one", &[], 1_767_225_600_000_000);
+    let records = bundle().expand(&journal()).unwrap();
+    assert_eq!(records.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [3, 4, 6, 7, 9]);
+    assert_eq!(records[0].1, first.record());
+    let join = crate::fact::unchecked::UncheckedEntry::new(records[3].1.clone()).check(&journal()).unwrap();
+    assert_eq!(join.after().len(), 2);
+    assert_eq!(records[4].1, vec![0x55; 70]);
+    // Elsewhere the same bytes are other records, which nobody has signed.
+    let elsewhere = bundle().expand(&Genesis::named("elsewhere").journal()).unwrap();
+    assert_ne!(elsewhere[0].1, records[0].1);
+}
+
+#[test]
+fn d5_a_bundle_of_small_entries_takes_less_than_they_do() {
+    let mut after = Vec::new();
+    let (mut records, mut frames) = (0, 0);
+    let journal = journal();
+    let mut bundler = Bundler::new(&journal);
+    for number in 1..=2_000 {
+        let entry = entry(1, "a line of a log, of some length", &after, 1_767_225_600_000_000 + number * 250);
+        after = vec![entry.id()];
+        records += entry.record().len();
+        if let Some(bundle) = bundler.push(number, entry.record().to_vec()) {
+            let frame = Message::Channel { channel: 0, message: ChannelMessage::Entries(bundle) }.encode();
+            assert!(frame.len() <= crate::limits::FRAME_BYTES);
+            frames += frame.len();
+        }
+    }
+    let last = bundler.take().unwrap();
+    frames += Message::Channel { channel: 0, message: ChannelMessage::Entries(last) }.encode().len();
+    assert!(frames * 100 < records * 60, "{frames} bytes for records of {records}");
+}
