@@ -146,9 +146,10 @@ impl Outgoing {
         self.stage = Stage::Backlog;
     }
 
-    /// There is no backlog: live from here.
-    pub(crate) fn go_live(&mut self) {
+    /// There is no backlog: live from here. Both sides know that the peer has everything up to `at`.
+    pub(crate) fn go_live(&mut self, at: u64) {
         self.stage = Stage::Live;
+        self.told = self.told.max(at);
     }
 
     /// Whether all of the backlog is durable at the peer.

@@ -7,8 +7,12 @@ pub(crate) mod executor;
 #[cfg(test)]
 mod hostile;
 pub(crate) mod network;
+pub(crate) mod pair;
+#[cfg(test)]
+mod pair_tests;
 pub(crate) mod platform;
 
 pub use executor::Simulation;
 pub use network::{SimListener, SimNetwork, SimTransport, Verdict};
+pub use pair::{End, SimPair, Step, Traffic};
 pub use platform::{SimClock, SimEntropy, SimPlatform, SimSpawner, SimTimer};

@@ -41,6 +41,8 @@ pub(super) struct Incoming {
     pub(super) unsettled_bytes: u64,
     /// What the peer said of where it is, and behind which bundle.
     pub(super) upto: VecDeque<(u64, u64)>,
+    /// Of that, up to where it is durable here: true once the roots are equal, if not before.
+    pub(super) followed: u64,
 }
 
 impl Channel {
@@ -173,6 +175,7 @@ impl Channel {
         while let Some((_, number)) =
             self.incoming.upto.pop_front_if(|(after, _)| *after <= self.incoming.settled)
         {
+            self.incoming.followed = self.incoming.followed.max(number);
             if let Some(peer) = self.peer.filter(|_| self.cursor_counts) {
                 effects.push(ChannelEffect::Reached(Cursor { number, ..peer }));
                 self.durable = self.durable.max(number);

@@ -404,16 +404,7 @@ impl Channel {
         now: Instant,
         effects: &mut Vec<ChannelEffect>,
     ) -> Option<PeerError> {
-        loop {
-            match self.outgoing.next(journal.head(), room) {
-                Next::Feed(feed) => effects.push(ChannelEffect::Feed(feed)),
-                Next::SaySent => effects.push(ChannelEffect::Say(ChannelMessage::Sent)),
-                Next::SayUpto(number) => {
-                    effects.push(ChannelEffect::Say(ChannelMessage::Upto { number }));
-                }
-                Next::Wait => break,
-            }
-        }
+        self.send_what_can_be_sent(journal, room, effects);
         if !matches!(self.phase, Phase::Exchanging) {
             return None;
         }
@@ -424,7 +415,10 @@ impl Channel {
             effects.push(ChannelEffect::Say(ChannelMessage::Root(root)));
         }
         match (self.round.mine, self.round.theirs) {
-            (Some(mine), Some(theirs)) if mine == theirs => self.conclude(mine, now, effects),
+            (Some(mine), Some(theirs)) if mine == theirs => {
+                self.conclude(mine, now, effects);
+                self.send_what_can_be_sent(journal, room, effects);
+            }
             (Some(_), Some(_)) => {
                 if self.fruitless >= FRUITLESS_ROUNDS || self.report.rounds >= ROUNDS {
                     return Some(PeerError::NoProgress);
@@ -443,17 +437,35 @@ impl Channel {
         None
     }
 
+    fn send_what_can_be_sent(&mut self, journal: &Journal, room: usize, effects: &mut Vec<ChannelEffect>) {
+        loop {
+            match self.outgoing.next(journal.head(), room) {
+                Next::Feed(feed) => effects.push(ChannelEffect::Feed(feed)),
+                Next::SaySent => effects.push(ChannelEffect::Say(ChannelMessage::Sent)),
+                Next::SayUpto(number) => {
+                    effects.push(ChannelEffect::Say(ChannelMessage::Upto { number }));
+                }
+                Next::Wait => break,
+            }
+        }
+    }
+
     /// The roots are equal.
     fn conclude(&mut self, root: Root, now: Instant, effects: &mut Vec<ChannelEffect>) {
         self.phase = Phase::Live;
-        self.outgoing.go_live();
+        self.outgoing.go_live(self.view.at());
         self.cursor_counts = true;
         self.report.refused = self.report.refused.saturating_add(self.view.refused() as u64);
         self.report.duration = now.since(self.opened);
         self.report.root = root;
         if let Some(peer) = self.peer {
-            effects.push(ChannelEffect::Reached(peer));
-            self.durable = peer.number;
+            // What the peer has sent live already is here too.
+            let number = peer.number.max(self.incoming.followed);
+            effects.push(ChannelEffect::Reached(Cursor { number, ..peer }));
+            self.durable = number;
+            if number > peer.number {
+                self.say_credit(0, effects);
+            }
         }
         effects.push(ChannelEffect::Delivered(self.view.at()));
         effects.push(ChannelEffect::Synced);

@@ -1,0 +1,198 @@
+//! Tests: two channels over a link, in each way of finding the difference, cut at every frame, and misled.
+
+use core::time::Duration;
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::pair::SimPair;
+use crate::crypto::hash::plain;
+use crate::ids::EntryId;
+use crate::session::message::{ChannelMessage, Plan};
+use crate::symbols::sketch::Sketch;
+
+fn ids(count: u32) -> Vec<EntryId> {
+    (0..count).map(|i| EntryId::from_bytes(plain(&[&i.to_be_bytes()]))).collect()
+}
+
+fn pair(shared: u32, mine: usize, theirs: usize) -> SimPair {
+    let mut pair = SimPair::new(Duration::from_millis(20), 12_500_000);
+    pair.share(&ids(shared));
+    pair.append(0, mine, 20);
+    pair.append(1, theirs, 20);
+    pair
+}
+
+/// Both have the same, know it, and know that the other has it durable.
+#[track_caller]
+fn equal(pair: &SimPair, count: u64) {
+    assert_eq!((pair.error(0), pair.error(1)), (None, None));
+    assert_eq!(pair.root(0), pair.root(1));
+    assert_eq!(pair.root(0).count, count);
+    let reports = [0, 1].map(|end| pair.report(end).expect("the sync has ended"));
+    assert_eq!((reports[0].root, reports[1].root), (pair.root(0), pair.root(0)));
+}
+
+fn kinds(pair: &SimPair) -> BTreeSet<&'static str> {
+    pair.traffic().keys().copied().collect()
+}
+
+#[test]
+fn f80_each_way_of_finding_the_difference_ends_with_equal_roots() {
+    // Few of many: coded symbols.
+    let mut few = pair(2_000, 3, 4);
+    few.open(false);
+    few.run();
+    equal(&few, 2_007);
+    assert!(kinds(&few).contains("Symbols") && !kinds(&few).contains("Ask"), "{:?}", few.traffic());
+    // Most of few: lists, by whichever side has fewer.
+    for (mine, theirs) in [(5, 40), (40, 5)] {
+        let mut most = pair(30, mine, theirs);
+        most.open(false);
+        most.run();
+        equal(&most, 75);
+        assert!(kinds(&most).contains("List") && !kinds(&most).contains("Symbols"), "{:?}", most.traffic());
+    }
+    // Nothing on one side: a feed.
+    for (mine, theirs) in [(0, 50), (50, 0)] {
+        let mut first = pair(0, mine, theirs);
+        first.open(false);
+        first.run();
+        equal(&first, 50);
+        assert!(!kinds(&first).contains("Want"), "{:?}", first.traffic());
+    }
+    // Nothing at all.
+    let mut same = pair(10, 0, 0);
+    same.open(false);
+    same.run();
+    assert_eq!(kinds(&same).into_iter().collect::<Vec<_>>(), ["Open", "Same"]);
+    equal(&same, 10);
+}
+
+#[test]
+fn f80_more_than_one_row_can_hold_is_found_part_by_part() {
+    let mut many = pair(20_000, 9_000, 9_500);
+    many.open(false);
+    many.run();
+    equal(&many, 38_500);
+    let more = many.traffic()["More"].frames;
+    assert!((5..=40).contains(&more), "{more} questions");
+    assert!(!kinds(&many).contains("Ask"), "{:?}", many.traffic());
+}
+
+#[test]
+fn d5_a_known_cursor_feeds_the_tail_in_half_a_round_trip() {
+    let mut pair = pair(1_000, 20, 30);
+    pair.open(false);
+    pair.run();
+    equal(&pair, 1_050);
+    pair.cut();
+    pair.append(1, 7, 20);
+    pair.append(0, 2, 20);
+    pair.open(true);
+    pair.run();
+    equal(&pair, 1_059);
+    let found = kinds(&pair);
+    assert!(!found.contains("Symbols") && !found.contains("List") && !found.contains("Want"), "{found:?}");
+    let first = pair.until_first_entry().unwrap();
+    assert!(first < Duration::from_millis(21), "{first:?}");
+    assert_eq!(pair.report(0).unwrap().entries_received, 7, "nothing twice");
+    assert_eq!(pair.report(0).unwrap().entries_sent, 2, "nothing twice");
+}
+
+#[test]
+fn f80_a_sketch_that_misleads_costs_a_descent_and_no_more() {
+    let honest = {
+        let mut pair = pair(3_000, 300, 300);
+        pair.tamper_with(Some(|message| {
+            if let ChannelMessage::Differ { plan, .. } = message {
+                *plan = Plan::Descend;
+            }
+            if let ChannelMessage::Symbols { .. } = message {
+                // What the acceptor sent for nothing.
+                *message = ChannelMessage::Upto { number: 0 };
+            }
+        }));
+        pair.open(false);
+        pair.run();
+        equal(&pair, 3_600);
+        pair.traffic()["Ask"].bytes + pair.traffic()["Tell"].bytes
+    };
+    // As if the sets were almost the same: so few cells that they decode to nothing.
+    let mut misled = pair(3_000, 300, 300);
+    misled.tamper_with(Some(|message| {
+        if let ChannelMessage::Open { sketch, summary, .. } = message {
+            *sketch = Sketch::of(&ids(summary.root.count as u32));
+        }
+    }));
+    misled.open(false);
+    misled.run();
+    equal(&misled, 3_600);
+    let bytes = |kinds: &[&str]| {
+        kinds.iter().map(|kind| misled.traffic().get(kind).map_or(0, |t| t.bytes)).sum::<u64>()
+    };
+    let spent = bytes(&["Symbols", "More", "Ask", "Tell"]);
+    assert!(spent <= 2 * honest, "{spent} bytes, of {honest} for the descent alone");
+}
+
+#[test]
+fn f46_f81_a_sync_that_is_cut_at_any_frame_goes_on_and_sends_nothing_twice() {
+    let whole = {
+        let mut pair = pair(400, 25, 30);
+        pair.open(true);
+        let mut steps = 0;
+        while pair.step().is_some() {
+            steps += 1;
+        }
+        steps
+    };
+    for at in 0..whole {
+        let mut pair = pair(400, 25, 30);
+        pair.open(true);
+        for _ in 0..at {
+            pair.step();
+        }
+        let before = [0, 1].map(|end| pair.head(end));
+        pair.cut();
+        pair.open(true);
+        pair.run();
+        equal(&pair, 455);
+        // What was durable before the cut does not travel again, and all else does once.
+        let received = [0, 1].map(|end| pair.report(end).unwrap().entries_received);
+        assert_eq!(received, [0, 1].map(|end| 455 - before[end]), "cut at step {at}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn f80_any_two_sets_and_appends_meanwhile_end_with_equal_roots(
+        shared in 0u32..600,
+        mine in 0usize..120,
+        theirs in 0usize..120,
+        later in prop::collection::vec((0usize..2, 1usize..9, 0usize..40), 0..6),
+        size in 10usize..900,
+    ) {
+        let mut pair = SimPair::new(Duration::from_millis(5), 1_000_000);
+        pair.share(&ids(shared));
+        pair.append(0, mine, size);
+        pair.append(1, theirs, size);
+        pair.open(false);
+        let mut count = u64::from(shared) + (mine + theirs) as u64;
+        for (end, entries, steps) in later {
+            for _ in 0..steps {
+                pair.step();
+            }
+            pair.append(end, entries, size);
+            count += entries as u64;
+        }
+        pair.run();
+        prop_assert_eq!((pair.error(0), pair.error(1)), (None, None));
+        prop_assert_eq!(pair.root(0), pair.root(1));
+        prop_assert_eq!(pair.root(0).count, count);
+        prop_assert!(pair.report(0).is_some() && pair.report(1).is_some());
+        // In the end all is known to be durable at the other side.
+        prop_assert_eq!([pair.delivered(0), pair.delivered(1)], [pair.head(0), pair.head(1)]);
+    }
+}
