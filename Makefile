@@ -8,7 +8,7 @@ SHELL := bash
 WASM_ENV = wasm_env=$$(pkg-config/setup.sh env); eval "$$wasm_env"
 WASM = --target wasm32-unknown-unknown
 
-.PHONY: help setup demo page test test-full test-web fuzz bench bench-web bench-merkle package size check fmt clean
+.PHONY: help setup demo page test test-full test-web fuzz bench bench-web bench-merkle bench-sync demo-diff package size check fmt clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,14 @@ bench-web: package ## Build command line tool and package, and measure the packa
 bench-merkle: ## Measure the Merkle map, native and as wasm, beside other trees
 	@pkg-config/setup.sh native wasm web peers
 	node pkg-config/bench-merkle.mjs
+
+bench-sync: ## Measure what finding the difference of two sets costs, beside negentropy
+	@pkg-config/setup.sh native
+	node pkg-config/bench-sync.mjs
+
+demo-diff: ## The same for a million entries twice, a hundred apart, in a few seconds
+	@pkg-config/setup.sh native
+	node pkg-config/bench-sync.mjs --diff
 
 package: ## Build the npm package: target/package/isoroot-x.y.z.tgz
 	@pkg-config/setup.sh wasm web

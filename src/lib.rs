@@ -124,7 +124,7 @@ pub use time::{Instant, Now, WallTime};
 pub use verification::{
     policy::{AuthorityRule, OpenPolicy, SignerPolicy, Standing},
     push::{Expected, PUSH_VERSION, Push, PushError},
-    receipts::{RECEIPTS, ReceiptError, check_receipts},
+    receipts::{RECEIPTS, ReceiptError, append_receipt, check_receipts, read_receipts},
     rejection::{NotUnderRoot, Rejection},
     signed_root::SignedRoot,
     verified::{Unproved, Verified},

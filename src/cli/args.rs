@@ -312,8 +312,17 @@ pub(super) struct VerifyArgs {
     pub(super) file: PathBuf,
 
     /// The root, 64 hex digits, as `isoroot root` prints it
-    #[arg(long, value_name = "HEX", value_parser = root)]
-    pub(super) root: Hash,
+    #[arg(long, value_name = "HEX", value_parser = root, required_unless_present = "receipt")]
+    pub(super) root: Option<Hash>,
+
+    /// The file holds receipts, as `isoroot sync --receipt` writes them: check that they are a chain of this
+    /// device's
+    #[arg(long, value_name = "DEVICE", value_parser = device, conflicts_with = "root")]
+    pub(super) receipt: Option<DeviceId>,
+
+    /// Say too whether receipts in another file show that the device contradicts itself
+    #[arg(long, value_name = "FILE", requires = "receipt")]
+    pub(super) against: Option<PathBuf>,
 
     /// Refuse evidence that names another journal. To "not in" that adds nothing: the root alone says of
     /// which journal that is
@@ -346,6 +355,10 @@ pub(super) struct SyncArgs {
     /// Dial ws:// also on other machines, unencrypted: for networks that are trusted
     #[arg(long)]
     pub(super) allow_plain: bool,
+
+    /// Then have the hub sign for what it holds, and put that behind the receipts in this file
+    #[arg(long, value_name = "FILE", conflicts_with = "watch")]
+    pub(super) receipt: Option<PathBuf>,
 }
 
 /// List the journals in a store
@@ -433,6 +446,10 @@ pub(super) struct HubArgs {
 }
 
 /// A journal by its id or link.
+fn device(text: &str) -> Result<DeviceId, ParseIdError> {
+    text.parse()
+}
+
 fn journal(text: &str) -> Result<JournalId, String> {
     match text.parse::<Link>() {
         Ok(link) => Ok(link.journal),

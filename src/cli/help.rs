@@ -69,7 +69,9 @@ pub(super) const VERIFY: &str = concat!(
     "Exits with 0 if the evidence holds, also for \"not in\"; with 1 and the reason if it is false; with 2 if ",
     "the bytes are no evidence.\n\n",
     r#"With --json: {"in","journal","entry","root","entries"}, and for what is in also "device", "written" "#,
-    r#"and "facts", each {"predicate","value","timestamp","authority"}"#,
+    r#"and "facts", each {"predicate","value","timestamp","authority"}. Of receipts: "#,
+    r#"{"event":"receipt","device","journal","time","entries","root"} for each, and "#,
+    r#"{"contradicts","device","entries","root","other_root"} where two cannot both be true (exit code 1)"#,
 );
 
 pub(super) const SYNC: &str = concat!(
@@ -79,7 +81,8 @@ pub(super) const SYNC: &str = concat!(
     "sides have computed.\n",
     r#"With --watch also {"event":"connected","peer","device"}, "#,
     r#"{"event":"disconnected","peer","error","message"} and "#,
-    r#"{"event":"grew","journal","root","entries","facts","new_facts"}"#,
+    r#"{"event":"grew","journal","root","entries","facts","new_facts"}. With --receipt also "#,
+    r#"{"event":"receipt","device","journal","time","entries","root"}"#,
 );
 
 pub(super) const JOURNALS: &str = r#"With --json: {"journal","entries","hub"} for each"#;

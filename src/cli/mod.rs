@@ -24,6 +24,7 @@ mod output;
 mod parse;
 mod progress;
 mod prove;
+mod receipts;
 mod root;
 mod salvage;
 mod session;

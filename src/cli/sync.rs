@@ -4,6 +4,7 @@ use crate::cli::args::SyncArgs;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::{Output, Record, count};
 use crate::cli::progress::Progress;
+use crate::cli::receipts;
 use crate::cli::session::Session;
 use crate::cli::watch;
 use crate::driver::node::SyncNode;
@@ -40,6 +41,9 @@ async fn sync(session: &Session, args: &SyncArgs, output: &mut Output) -> Result
     drop(progress);
     let report = synced.result?;
     show(&node, &url, &report, output).await?;
+    if let Some(path) = &args.receipt {
+        receipts::request(&node, &url, path, output).await?;
+    }
     // Entries that one side has refused, and so the sets differ by them.
     Ok(if report.refused > 0 { Exit::No } else { Exit::Done })
 }

@@ -49,9 +49,12 @@ pub(crate) enum Step {
     Done,
 }
 
+/// Differences that one row is tried for: a full one holds some 12,000, and an estimate may be too high.
+const ROW_DIFFERENCES: u64 = 16_384;
+
 /// Leading bits that name the parts in which so many differences are looked for: none if they need not be.
 pub(crate) fn part_bits(difference: u64) -> u32 {
-    if first_cells(difference) < MOST_CELLS {
+    if difference <= ROW_DIFFERENCES {
         return 0;
     }
     let parts = difference.div_ceil(DIFFERENCES_PER_PART).max(1);
@@ -118,6 +121,11 @@ impl Decoding {
             }
             let have = self.decoder.cell_count();
             let wanted = self.wanted();
+            if !self.decoder.is_done() && self.overflows() {
+                let difference = ROW_DIFFERENCES + 1;
+                *self = Self { found: core::mem::take(&mut self.found), ..Self::new(difference, 0) };
+                continue;
+            }
             if self.decoder.is_done() || wanted <= have {
                 // Also what was found before it was given up is worth asking for.
                 self.found.extend(self.decoder.found());
@@ -130,6 +138,12 @@ impl Decoding {
             return Step::Ask { prefix, from: have, count: wanted.saturating_sub(have) };
         }
         Step::Wait
+    }
+
+    /// Whether a whole row of all ids has shown that there is more than it holds.
+    fn overflows(&self) -> bool {
+        let whole = self.bits == 0 && self.decoder.cell_count() >= MOST_CELLS;
+        whole && estimate(&self.decoder).is_none_or(|difference| first_cells(difference) >= MOST_CELLS)
     }
 
     /// Cells of the part that are wanted now, in all; no more than there are if it is given up.

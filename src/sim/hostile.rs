@@ -119,8 +119,8 @@ impl Scene {
 }
 
 fn open(root: Root, sketch: Sketch) -> ChannelMessage {
-    let summary = Summary { store: StoreId::from_bytes([9; 16]), at: root.count, root };
-    ChannelMessage::Open { journal: journal(), summary, sketch, cursor: None }
+    let summary = Summary { store: StoreId::from_bytes([9; 16]), at: root.count, count: root.count };
+    ChannelMessage::Open { journal: journal(), summary, root: root.hash, sketch, cursor: None }
 }
 
 /// Whole ids, as far as a want can name them.
@@ -239,7 +239,7 @@ fn d6_frames_that_are_no_messages_end_the_connection() {
 #[test]
 fn d8_what_no_honest_peer_says_ends_the_connection() {
     let root = Root { count: 1, hash: [1; 32] };
-    let summary = Summary { store: StoreId::from_bytes([9; 16]), at: 1, root };
+    let summary = Summary { store: StoreId::from_bytes([9; 16]), at: 1, count: 1 };
     let size = 310_000;
     let part = |number, length| ChannelMessage::Part { number, size, bytes: vec![0; length] };
     let below = Prefix::ALL.child(3).unwrap();

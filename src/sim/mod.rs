@@ -11,6 +11,8 @@ pub(crate) mod pair;
 #[cfg(test)]
 mod pair_tests;
 pub(crate) mod platform;
+#[cfg(test)]
+mod relay;
 
 pub use executor::Simulation;
 pub use network::{SimListener, SimNetwork, SimTransport, Verdict};

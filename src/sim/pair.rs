@@ -20,8 +20,6 @@ use crate::session::message::{ChannelMessage, Message};
 use crate::session::report::SyncReport;
 use crate::time::Instant;
 
-/// Bytes that a frame takes beside its own: the head of a WebSocket frame and its mask.
-const FRAME_HEAD: usize = 6;
 /// Bytes that may be queued towards a side.
 const ROOM: usize = 1 << 20;
 
@@ -227,8 +225,8 @@ impl SimPair {
             tamper(&mut message);
         }
         let what = message.name();
-        if let ChannelMessage::Open { journal, summary, sketch, cursor } = message {
-            let (now, opening) = (self.now, Opening { journal, summary, sketch, cursor });
+        if let ChannelMessage::Open { journal, summary, root, sketch, cursor } = message {
+            let (now, opening) = (self.now, Opening { journal, summary, root, sketch, cursor });
             let side = self.side(end);
             let mut effects = Vec::new();
             let channel = Channel::accept(&side.journal, &opening, side.cursor, true, now, &mut effects);
@@ -335,7 +333,7 @@ impl SimPair {
     }
 
     fn send(&mut self, end: End, frame: Vec<u8>) {
-        let bytes = frame.len() + FRAME_HEAD;
+        let bytes = frame.len() + frame_head(end, frame.len());
         let name = match Message::decode(&frame) {
             Ok(Message::Channel { message, .. }) => message.name(),
             Ok(other) => other.name(),
@@ -397,6 +395,11 @@ impl SimPair {
     pub fn elapsed(&self) -> Duration {
         self.now.since(self.opened)
     }
+}
+
+/// Bytes of a WebSocket frame's head (RFC 6455 §5.2): the opener's has a mask.
+fn frame_head(end: End, bytes: usize) -> usize {
+    2 + if bytes < 126 { 0 } else { 2 } + if end == 0 { 4 } else { 0 }
 }
 
 impl Side {

@@ -1,10 +1,52 @@
 //! Chains of receipts: what a device signed for, one after the other.
 
+use crate::codec::cbor::DecodeError;
+use crate::error::Code;
 use crate::ids::{DeviceId, JournalId};
 use crate::verification::signed_root::SignedRoot;
 
 /// Receipts of one chain.
 pub const RECEIPTS: usize = 100;
+
+/// Bytes of one receipt in a file, at most.
+const RECEIPT_BYTES: usize = 512;
+
+/// Puts a receipt behind others, as in a file: its length as 4 bytes, big-endian, then its bytes.
+pub fn append_receipt(receipts: &mut Vec<u8>, receipt: &SignedRoot) {
+    let bytes = receipt.to_bytes();
+    // Some 250, so it fits.
+    receipts.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or_default().to_be_bytes());
+    receipts.extend_from_slice(&bytes);
+}
+
+/// Reads receipts that stand one behind the other. Neither signatures nor how they follow is checked.
+///
+/// # Errors
+/// When the bytes are no such receipts, or more than a chain may have.
+pub fn read_receipts(bytes: &[u8]) -> Result<Vec<SignedRoot>, DecodeError> {
+    let mut receipts = Vec::new();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let position = bytes.len().saturating_sub(rest.len());
+        let malformed = DecodeError::OutOfBounds { what: "length of a receipt", position };
+        let (length, behind) = rest.split_first_chunk().ok_or(malformed)?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        if length > RECEIPT_BYTES || receipts.len() >= RECEIPTS {
+            return Err(malformed);
+        }
+        let (receipt, behind) = behind.split_at_checked(length).ok_or(malformed)?;
+        receipts.push(SignedRoot::from_bytes(receipt)?);
+        rest = behind;
+    }
+    Ok(receipts)
+}
+
+impl ReceiptError {
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        Code::new("BAD_RECEIPT")
+    }
+}
 
 /// Why receipts are no chain of a device's. The first that fails, in this order; for the first receipt of
 /// which it fails.
@@ -121,6 +163,24 @@ mod tests {
         assert_eq!(check(&receipts[..100]), Ok(()));
         assert_eq!(check(&receipts), Err(ReceiptError::TooMany(101)));
         assert_eq!(check(&[]), Err(ReceiptError::Empty));
+    }
+
+    #[test]
+    fn f92_receipts_read_back_from_their_bytes() {
+        let (_, _, receipts) = chain(5);
+        let mut bytes = Vec::new();
+        receipts.iter().for_each(|receipt| append_receipt(&mut bytes, receipt));
+        assert_eq!(read_receipts(&bytes), Ok(receipts));
+        for end in 1..bytes.len() {
+            let read = read_receipts(&bytes[..end]);
+            assert!(read.is_err() || read.is_ok_and(|read| read.len() < 5), "{end} bytes");
+        }
+        assert!(read_receipts(&[0xff; 40]).is_err());
+        assert_eq!(read_receipts(&[]), Ok(vec![]));
+        let (_, _, many) = chain(101);
+        bytes.clear();
+        many.iter().for_each(|receipt| append_receipt(&mut bytes, receipt));
+        assert!(read_receipts(&bytes).is_err());
     }
 
     #[test]

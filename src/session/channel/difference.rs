@@ -19,7 +19,15 @@ const SHORT_IDS_PER_FRAME: usize = FRAME_PAYLOAD_BYTES / 8;
 
 impl Channel {
     /// Both sides know how they differ: begins the first round as it was planned.
-    pub(super) fn begin(&mut self, journal: &Journal, plan: Plan, effects: &mut Vec<ChannelEffect>) {
+    ///
+    /// # Errors
+    /// When what the peer's plan brings along does not fit it.
+    pub(super) fn begin(
+        &mut self,
+        journal: &Journal,
+        plan: Plan,
+        effects: &mut Vec<ChannelEffect>,
+    ) -> Result<(), PeerError> {
         self.report.rounds = self.report.rounds.saturating_add(1);
         self.phase = match plan {
             Plan::Feed { opener_after, acceptor_after } => {
@@ -30,25 +38,38 @@ impl Channel {
                 Phase::Exchanging
             }
             Plan::Descend if self.opener => Phase::Descending(Descent::new()),
-            Plan::Symbols { difference, cells } if self.opener => {
-                let coming = usize::try_from(cells).unwrap_or(MOST_CELLS).min(MOST_CELLS);
-                Phase::Decoding(Box::new(Decoding::new(difference, coming)))
+            Plan::Symbols { difference, coming, cells } if self.opener => {
+                let coming = usize::try_from(coming).unwrap_or(MOST_CELLS).min(MOST_CELLS);
+                self.phase = Phase::Decoding(Box::new(Decoding::new(difference, coming)));
+                if coming > 0 {
+                    let last = cells.len() >= coming;
+                    return self.symbols((Prefix::ALL, 0), cells, last, journal, effects);
+                }
+                self.ask(journal, effects);
+                return Ok(());
             }
-            Plan::Symbols { cells, .. } => {
-                let cells = journal.cells(0, usize::try_from(cells).unwrap_or(MOST_CELLS), &[]);
-                say_symbols(Prefix::ALL, 0, &cells, effects);
+            Plan::Symbols { coming, cells, .. } => {
+                let (from, end) = (cells.len(), usize::try_from(coming).unwrap_or(MOST_CELLS));
+                say_symbols(Prefix::ALL, from as u64, &journal.cells(from, end, &[]), effects);
                 Phase::Answering(Vec::new())
             }
             // There is no room to list anything: it asks instead, which the acceptor puts up with.
             Plan::OpenerLists if self.opener && !self.roomy => Phase::Descending(Descent::new()),
-            Plan::OpenerLists | Plan::AcceptorLists if self.opener == matches!(plan, Plan::OpenerLists) => {
-                self.say_list(journal, effects);
-                Phase::Answering(Vec::new())
-            }
-            Plan::OpenerLists | Plan::AcceptorLists => Phase::Listening(Vec::new()),
+            Plan::OpenerLists => self.list_or_listen(self.opener, journal, effects),
+            Plan::AcceptorLists => self.list_or_listen(!self.opener, journal, effects),
             Plan::Descend => Phase::Answering(Vec::new()),
         };
         self.ask(journal, effects);
+        Ok(())
+    }
+
+    fn list_or_listen(&self, list: bool, journal: &Journal, effects: &mut Vec<ChannelEffect>) -> Phase {
+        if list {
+            self.say_list(journal, effects);
+            Phase::Answering(Vec::new())
+        } else {
+            Phase::Listening(Vec::new())
+        }
     }
 
     /// The next question; or, when all is known, what this side wants and what it will send.

@@ -59,6 +59,7 @@ pub(crate) enum ChannelEffect {
 pub(crate) struct Opening {
     pub(crate) journal: JournalId,
     pub(crate) summary: Summary,
+    pub(crate) root: Hash,
     pub(crate) sketch: Sketch,
     pub(crate) cursor: Option<Hint>,
 }
@@ -158,6 +159,7 @@ impl Channel {
         let open = ChannelMessage::Open {
             journal: journal.id(),
             summary: summary(journal),
+            root: journal.root().hash,
             sketch: journal.sketch(),
             cursor: cursor.map(Hint::from),
         };
@@ -179,18 +181,18 @@ impl Channel {
         let mut channel = Self { roomy, ..Self::new(journal, false, now) };
         let theirs = &opening.summary;
         channel.peer = Some(Cursor { store: theirs.store, number: theirs.at });
-        channel.theirs = theirs.root.count;
-        let mine = summary(journal);
-        if mine.root == theirs.root {
+        channel.theirs = theirs.count;
+        let (mine, root) = (summary(journal), journal.root());
+        if (Root { count: theirs.count, hash: opening.root }) == root {
             let known = opening.cursor.is_some_and(|cursor| names(cursor, mine.store));
             let store = (!known).then_some(mine.store);
             effects.push(ChannelEffect::Say(ChannelMessage::Same { store, at: mine.at }));
-            channel.conclude(mine.root, now, effects);
+            channel.conclude(root, now, effects);
             return channel;
         }
-        let plan = plan(&mine, &journal.sketch(), opening, cursor, roomy);
-        effects.push(ChannelEffect::Say(ChannelMessage::Differ { summary: mine, plan }));
-        channel.begin(journal, plan, effects);
+        let plan = plan(journal, opening, cursor, roomy);
+        effects.push(ChannelEffect::Say(ChannelMessage::Differ { summary: mine, plan: plan.clone() }));
+        drop(channel.begin(journal, plan, effects));
         channel
     }
 
@@ -284,11 +286,11 @@ impl Channel {
             }
             ChannelMessage::Differ { summary, plan } if matches!(self.phase, Phase::Opening) => {
                 self.peer = Some(Cursor { store: summary.store, number: summary.at });
-                self.theirs = summary.root.count;
+                self.theirs = summary.count;
                 if matches!(plan, Plan::Feed { opener_after, .. } if opener_after > self.view.at()) {
                     return Err(PeerError::Breach("a plan from beyond the journal's end"));
                 }
-                self.begin(journal, plan, effects);
+                self.begin(journal, plan, effects)?;
             }
             ChannelMessage::Ask { prefixes } => self.asked(&prefixes, journal, effects)?,
             ChannelMessage::Tell { answers } => self.told(answers, journal, effects)?,

@@ -4,33 +4,27 @@ use std::collections::BinaryHeap;
 
 use crate::ids::{Cursor, StoreId};
 use crate::journal::set::Journal;
-use crate::limits::LISTED_IDS;
+use crate::limits::{CELLS_PER_FRAME, LISTED_IDS};
 use crate::merkle::prefix::Prefix;
 use crate::reconcile::decoding::part_bits;
 use crate::session::channel::Opening;
 use crate::session::message::{Hint, Plan, Summary};
 use crate::symbols::estimate::first_cells;
-use crate::symbols::sketch::Sketch;
 
 /// How the acceptor wants the difference found. The opener's cursor points into this side's store,
 /// `my_cursor` into the opener's; both are hints, the roots decide in the end. With no room towards the
 /// opener nothing long comes unasked.
-pub(super) fn plan(
-    mine: &Summary,
-    sketch: &Sketch,
-    opening: &Opening,
-    my_cursor: Option<Cursor>,
-    roomy: bool,
-) -> Plan {
-    let theirs = &opening.summary;
-    let (my_count, their_count) = (mine.root.count, theirs.root.count);
+pub(super) fn plan(journal: &Journal, opening: &Opening, my_cursor: Option<Cursor>, roomy: bool) -> Plan {
+    let (mine, theirs) = (&summary(journal), &opening.summary);
+    let (my_count, their_count) = (mine.count, theirs.count);
     if their_count == 0 || my_count == 0 {
-        let after = |side: &Summary, other: &Summary| if other.root.count == 0 { 0 } else { side.at };
+        let after = |side: &Summary, other: &Summary| if other.count == 0 { 0 } else { side.at };
         return Plan::Feed { opener_after: after(theirs, mine), acceptor_after: after(mine, theirs) };
     }
     // No more than there are, whatever the sketches say, and no less than the counts differ.
     let all = my_count.saturating_add(their_count);
-    let difference = sketch.difference(&opening.sketch).max(my_count.abs_diff(their_count)).min(all);
+    let difference =
+        journal.sketch().difference(&opening.sketch).max(my_count.abs_diff(their_count)).min(all);
     if let (Some(theirs_cursor), Some(my_cursor)) = (opening.cursor, my_cursor)
         && (names(theirs_cursor, mine.store) && theirs_cursor.number <= mine.at)
         && (my_cursor.store == theirs.store && my_cursor.number <= theirs.at)
@@ -47,8 +41,9 @@ pub(super) fn plan(
     if roomy && fewer <= LISTED_IDS && fewer.saturating_mul(16) < difference.saturating_mul(33) {
         return if my_count <= their_count { Plan::AcceptorLists } else { Plan::OpenerLists };
     }
-    let few = roomy && part_bits(difference) == 0;
-    Plan::Symbols { difference, cells: if few { first_cells(difference) as u64 } else { 0 } }
+    let coming = if roomy && part_bits(difference) == 0 { first_cells(difference) } else { 0 };
+    let cells = journal.cells(0, coming.min(CELLS_PER_FRAME), &[]);
+    Plan::Symbols { difference, coming: coming as u64, cells }
 }
 
 /// Whether a cursor points into this store, as far as it says.
@@ -70,5 +65,5 @@ pub(super) fn overlap(prefixes: &[Prefix]) -> bool {
 
 /// A journal as it is now.
 pub(super) fn summary(journal: &Journal) -> Summary {
-    Summary { store: journal.store(), at: journal.head(), root: journal.root() }
+    Summary { store: journal.store(), at: journal.head(), count: journal.root().count }
 }

@@ -20,8 +20,8 @@ impl ConnectionMachine {
         journals: &dyn Journals,
         now: Instant,
     ) -> Result<(), PeerError> {
-        if let ChannelMessage::Open { journal, summary, sketch, cursor } = message {
-            return self.asked_to_open(channel, Opening { journal, summary, sketch, cursor });
+        if let ChannelMessage::Open { journal, summary, root, sketch, cursor } = message {
+            return self.asked_to_open(channel, Opening { journal, summary, root, sketch, cursor });
         }
         if let ChannelMessage::Close(reason) = message {
             self.asked.remove(&channel);

@@ -172,11 +172,12 @@ impl ChannelMessage {
             w.canonical(&[kind]).unsigned(channel);
         };
         match self {
-            Self::Open { journal, summary, sketch, cursor } => {
+            Self::Open { journal, summary, root, sketch, cursor } => {
                 head(kind::OPEN);
-                w.bytes(journal.as_bytes());
+                let fixed: [&[u8]; 4] =
+                    [journal.as_bytes(), summary.store.as_bytes(), root, &sketch.to_bytes()];
+                w.bytes(&fixed.concat());
                 summary.encode(w);
-                w.bytes(&sketch.to_bytes());
                 match cursor {
                     Some(cursor) => w.array(2).bytes(&cursor.store).unsigned(cursor.number),
                     None => w.null(),
@@ -192,14 +193,15 @@ impl ChannelMessage {
             }
             Self::Differ { summary, plan } => {
                 head(kind::DIFFER);
+                w.bytes(summary.store.as_bytes());
                 summary.encode(w);
                 match plan {
                     Plan::Feed { opener_after, acceptor_after } => {
                         w.array(3).unsigned(0).unsigned(*opener_after).unsigned(*acceptor_after)
                     }
                     Plan::Descend => w.array(1).unsigned(1),
-                    Plan::Symbols { difference, cells } => {
-                        w.array(3).unsigned(2).unsigned(*difference).unsigned(*cells)
+                    Plan::Symbols { difference, coming, cells } => {
+                        w.array(4).unsigned(2).unsigned(*difference).unsigned(*coming).bytes(&pack(cells))
                     }
                     Plan::AcceptorLists => w.array(1).unsigned(3),
                     Plan::OpenerLists => w.array(1).unsigned(4),
@@ -222,8 +224,7 @@ impl ChannelMessage {
             Self::Symbols { prefix, from, cells, last } => {
                 head(kind::SYMBOLS);
                 encode_prefix(prefix, w);
-                let cells: Vec<u8> = cells.iter().flat_map(|cell| cell.to_bytes()).collect();
-                w.unsigned(*from).bytes(&cells).bool(*last);
+                w.unsigned(*from).bytes(&pack(cells)).bool(*last);
             }
             Self::More { prefix, from, count } => {
                 head(kind::MORE);
@@ -281,17 +282,12 @@ impl ChannelMessage {
 
     fn decode(kind: u8, r: &mut Reader<'_>) -> Result<Self, MessageError> {
         Ok(match kind {
-            kind::OPEN => Self::Open {
-                journal: JournalId::from_bytes(r.array_of_bytes("32 bytes of a journal's id")?),
-                summary: Summary::decode(r)?,
-                sketch: Sketch::from_bytes(&r.array_of_bytes("64 bytes of a sketch")?),
-                cursor: r.optional(|r| {
-                    r.array_of("parts of a cursor", 2)?;
-                    Ok(Hint { store: r.array_of_bytes("4 bytes of a store's id")?, number: number(r)? })
-                })?,
-            },
+            kind::OPEN => decode_open(r)?,
             kind::SAME => Self::Same { store: r.optional(store)?, at: number(r)? },
-            kind::DIFFER => Self::Differ { summary: Summary::decode(r)?, plan: decode_plan(r)? },
+            kind::DIFFER => {
+                let store = store(r)?;
+                Self::Differ { summary: Summary::decode(store, r)?, plan: decode_plan(r)? }
+            }
             kind::CLOSE => Self::Close(reason(r)?),
             kind::ASK => {
                 let len = r.array("prefixes", PREFIXES_PER_ASK)?;
@@ -304,8 +300,7 @@ impl ChannelMessage {
             kind::SYMBOLS => {
                 let prefix = decode_prefix(r, 1)?;
                 let from = r.bounded("number of a cell", MOST_CELLS as u64)?;
-                let cells = packed(r, "cells", CELLS_PER_FRAME)?.iter().map(Cell::from_bytes).collect();
-                Self::Symbols { prefix, from, cells, last: r.bool()? }
+                Self::Symbols { prefix, from, cells: cells(r)?, last: r.bool()? }
             }
             kind::MORE => {
                 let prefix = decode_prefix(r, 1)?;
@@ -355,13 +350,46 @@ impl ChannelMessage {
 }
 
 impl Summary {
+    /// The count, and by how much the last number is beyond it: 0 as a rule.
     fn encode(&self, w: &mut Writer) {
-        w.bytes(self.store.as_bytes()).unsigned(self.at).unsigned(self.root.count).bytes(&self.root.hash);
+        w.unsigned(self.count).unsigned(self.at.saturating_sub(self.count));
     }
 
-    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { store: store(r)?, at: number(r)?, root: root(r)? })
+    fn decode(store: StoreId, r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (count, position) = (number(r)?, r.position());
+        let at = count.saturating_add(number(r)?);
+        if at > SAFE_INTEGER {
+            return Err(Reader::out_of_bounds(position, "number of the last entry"));
+        }
+        Ok(Self { store, at, count })
     }
+}
+
+/// What has a fixed length in one byte string, then the rest.
+fn decode_open(r: &mut Reader<'_>) -> Result<ChannelMessage, DecodeError> {
+    let fixed = r.array_of_bytes::<144>("144 bytes of journal, store, root and sketch")?;
+    let (journal, rest) = fixed.split_first_chunk().unwrap_or((&[0; 32], &[]));
+    let (store, rest) = rest.split_first_chunk().unwrap_or((&[0; 16], &[]));
+    let (root, rest) = rest.split_first_chunk().unwrap_or((&[0; 32], &[]));
+    let sketch = rest.first_chunk().unwrap_or(&[0; Sketch::BYTES]);
+    Ok(ChannelMessage::Open {
+        journal: JournalId::from_bytes(*journal),
+        summary: Summary::decode(StoreId::from_bytes(*store), r)?,
+        root: *root,
+        sketch: Sketch::from_bytes(sketch),
+        cursor: r.optional(|r| {
+            r.array_of("parts of a cursor", 2)?;
+            Ok(Hint { store: r.array_of_bytes("4 bytes of a store's id")?, number: number(r)? })
+        })?,
+    })
+}
+
+fn pack(cells: &[Cell]) -> Vec<u8> {
+    cells.iter().flat_map(|cell| cell.to_bytes()).collect()
+}
+
+fn cells(r: &mut Reader<'_>) -> Result<Vec<Cell>, DecodeError> {
+    Ok(packed(r, "cells", CELLS_PER_FRAME)?.iter().map(Cell::from_bytes).collect())
 }
 
 fn text(r: &mut Reader<'_>, what: &'static str, max: usize) -> Result<String, DecodeError> {
@@ -393,13 +421,13 @@ fn root(r: &mut Reader<'_>) -> Result<Root, DecodeError> {
 /// How the difference is to be found: its number, then what it needs.
 fn decode_plan(r: &mut Reader<'_>) -> Result<Plan, DecodeError> {
     let position = r.position();
-    let len = r.array("parts of a plan", 3)?;
+    let len = r.array("parts of a plan", 4)?;
     match (len, r.unsigned()?) {
         (3, 0) => Ok(Plan::Feed { opener_after: number(r)?, acceptor_after: number(r)? }),
         (1, 1) => Ok(Plan::Descend),
-        (3, 2) => {
-            let difference = number(r)?;
-            Ok(Plan::Symbols { difference, cells: r.bounded("number of cells", MOST_CELLS as u64)? })
+        (4, 2) => {
+            let (difference, coming) = (number(r)?, r.bounded("number of cells", MOST_CELLS as u64)?);
+            Ok(Plan::Symbols { difference, coming, cells: cells(r)? })
         }
         (1, 3) => Ok(Plan::AcceptorLists),
         (1, 4) => Ok(Plan::OpenerLists),

@@ -95,24 +95,25 @@ impl Reason {
 }
 
 /// A journal as one side sees it when a channel opens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Summary {
     pub(crate) store: StoreId,
-    /// Number of the last entry.
+    /// Number of the last entry, at least `count`.
     pub(crate) at: u64,
-    pub(crate) root: Root,
+    /// How many entries it has.
+    pub(crate) count: u64,
 }
 
 /// How the difference is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Plan {
     /// Each side sends what it has numbered behind these: the opener, the acceptor.
     Feed { opener_after: u64, acceptor_after: u64 },
     /// The opener asks its way down the Merkle map.
     Descend,
-    /// By coded symbols; about how many differences there are, and how many cells of the acceptor's row of
-    /// all ids follow unasked.
-    Symbols { difference: u64, cells: u64 },
+    /// By coded symbols; about how many differences there are, how many cells of the acceptor's row of all
+    /// ids come unasked, and the first of them; the rest follow.
+    Symbols { difference: u64, coming: u64, cells: Vec<Cell> },
     /// The acceptor lists what it has; the lists follow.
     AcceptorLists,
     /// The opener is to list what it has.
@@ -141,6 +142,8 @@ pub(crate) enum ChannelMessage {
     Open {
         journal: JournalId,
         summary: Summary,
+        /// The root's hash.
+        root: Hash,
         sketch: Sketch,
         /// Up to where the opener has what the acceptor's store holds, as it remembers.
         cursor: Option<Hint>,

@@ -30,7 +30,7 @@ fn root(count: u64) -> Root {
 }
 
 fn summary(count: u64) -> Summary {
-    Summary { store: StoreId::from_bytes([7; 16]), at: count, root: root(count) }
+    Summary { store: StoreId::from_bytes([7; 16]), at: count, count }
 }
 
 /// Chains of two devices, what stands before named in each way, and a record of no usual form.
@@ -64,6 +64,7 @@ fn samples() -> Vec<(&'static str, Message)> {
     let open = |cursor| ChannelMessage::Open {
         journal: journal(),
         summary: summary(1_000),
+        root: [0xab; 32],
         sketch: Sketch::of(&ids(9)),
         cursor,
     };
@@ -95,7 +96,11 @@ fn samples() -> Vec<(&'static str, Message)> {
         ("same-store-left-out", ChannelMessage::Same { store: None, at: 3 }),
         ("differ-feed", differ(Plan::Feed { opener_after: 12, acceptor_after: 0 })),
         ("differ-descend", differ(Plan::Descend)),
-        ("differ-symbols", differ(Plan::Symbols { difference: 100, cells: 162 })),
+        ("differ-symbols", differ(Plan::Symbols { difference: 100, coming: 162, cells: cells.clone() })),
+        (
+            "differ-symbols-to-be-asked",
+            differ(Plan::Symbols { difference: 90_000, coming: 0, cells: vec![] }),
+        ),
         ("differ-acceptor-lists", differ(Plan::AcceptorLists)),
         ("differ-opener-lists", differ(Plan::OpenerLists)),
         ("close", ChannelMessage::Close(reason)),
