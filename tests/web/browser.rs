@@ -10,4 +10,5 @@ mod stores;
 mod story;
 mod tabs;
 mod timeouts;
+mod upkeep;
 mod websocket;

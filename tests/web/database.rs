@@ -28,7 +28,7 @@ fn path(name: &str) -> String {
 }
 
 /// The result of a request.
-async fn answer(request: &IdbRequest) -> Result<JsValue, JsValue> {
+pub async fn answer(request: &IdbRequest) -> Result<JsValue, JsValue> {
     let (sender, receiver) = oneshot::channel();
     let sender = Rc::new(RefCell::new(Some(sender)));
     let done = Closure::<dyn FnMut()>::new(move || {
@@ -43,7 +43,7 @@ async fn answer(request: &IdbRequest) -> Result<JsValue, JsValue> {
 }
 
 /// The database of a store, opened by hand, with what is done while it is brought to `version`.
-async fn opened(name: &str, version: u32, upgrade: impl FnMut(&IdbDatabase) + 'static) -> IdbDatabase {
+pub async fn opened(name: &str, version: u32, upgrade: impl FnMut(&IdbDatabase) + 'static) -> IdbDatabase {
     let request: IdbOpenDbRequest = factory().open_with_u32(&path(name), version).unwrap();
     let mut upgrade = upgrade;
     let upgraded = request.clone();
@@ -59,7 +59,7 @@ pub async fn delete(name: &str) {
 }
 
 /// Runs one change in a transaction of its own, by hand.
-async fn tamper(
+pub async fn tamper(
     name: &str,
     store: &str,
     change: impl FnOnce(&web_sys::IdbObjectStore) -> Result<IdbRequest, JsValue>,
