@@ -57,8 +57,8 @@ const FETCHES: usize = 32;
 ///   writes that fit. After any other failed write all later ones fail until the store is opened anew.
 /// - Small packs are merged in the background, so that a journal that grew entry by entry is read in few
 ///   requests.
-/// - If the database is deleted under it, by the user or for want of room, everything fails from then on:
-///   a new, empty one does not take its place unseen.
+/// - If the database or a journal is deleted under it, by the user or for want of room, everything fails with
+///   [`StoreError::Evicted`] from then on: a new, empty one does not take its place unseen.
 #[derive(Clone)]
 pub struct IndexedDbStore {
     inner: Rc<Inner>,
@@ -67,6 +67,8 @@ pub struct IndexedDbStore {
 struct Inner {
     database: Database,
     heads: Heads,
+    /// The highest head of each journal that was seen.
+    known: RefCell<Vec<(JournalId, u64)>>,
     /// Why nothing is written any more.
     failed: RefCell<Option<StoreError>>,
     upkeep: Upkeep,
@@ -90,7 +92,8 @@ impl IndexedDbStore {
         WebEntropy.fill(&mut id).map_err(|error| refuse(error.to_string()))?;
         let database = Database::open(name, StoreId::from_bytes(id)).await?;
         let heads = Heads::new(name);
-        let inner = Inner { database, heads, failed: RefCell::default(), upkeep: Upkeep::default() };
+        let (known, failed) = (RefCell::default(), RefCell::default());
+        let inner = Inner { database, heads, known, failed, upkeep: Upkeep::default() };
         Ok(Self { inner: Rc::new(inner) })
     }
 
@@ -108,6 +111,26 @@ impl IndexedDbStore {
     pub async fn tidy(&self) -> Result<(), StoreError> {
         while upkeep::step(&self.inner).await? {}
         Ok(())
+    }
+
+    /// The highest head of the journal that was seen.
+    fn known(&self, journal: JournalId) -> u64 {
+        let known = self.inner.known.borrow();
+        known.iter().find(|(known, _)| *known == journal).map_or(0, |(_, head)| *head)
+    }
+
+    /// A head that was found by a request which was made after `before` had been seen.
+    fn seen(&self, journal: JournalId, before: u64, head: u64) -> Result<u64, StoreError> {
+        if head < before {
+            let why = format!("of {before} entries of the journal {journal} it holds {head}");
+            return Err(StoreError::Evicted(why));
+        }
+        let mut known = self.inner.known.borrow_mut();
+        match known.iter_mut().find(|(known, _)| *known == journal) {
+            Some((_, highest)) => *highest = head.max(*highest),
+            None => known.push((journal, head)),
+        }
+        Ok(head)
     }
 
     fn cursor(&self, number: u64) -> Cursor {
@@ -216,9 +239,10 @@ fn packs_for(wanted: usize, packs: u32, bytes: usize) -> u32 {
 
 impl Store for IndexedDbStore {
     async fn head(&self, journal: JournalId) -> Result<Cursor, StoreError> {
-        let key = journal_key(journal);
+        let (key, before) = (journal_key(journal), self.known(journal));
         let found = self.ask(JOURNALS, &|journals| Ok(vec![journals.get(&key)?])).await?;
-        Ok(self.cursor(head_of(found.first().unwrap_or(&JsValue::UNDEFINED))?))
+        let head = head_of(found.first().unwrap_or(&JsValue::UNDEFINED))?;
+        Ok(self.cursor(self.seen(journal, before, head)?))
     }
 
     async fn append(
@@ -237,8 +261,9 @@ impl Store for IndexedDbStore {
         drop(entries);
         let (key, value) = (journal_key(journal), object(&[("head", &to_f64(new).into())]));
         let asked = key.clone();
+        let (store, before) = (self.clone(), self.known(journal));
         let decide = move |transaction: &IdbTransaction, found: &JsValue| {
-            match head_of(found) {
+            match head_of(found).and_then(|head| store.seen(journal, before, head)) {
                 Ok(head) if head == at => {}
                 other => return Ok(other.map(|_| false)),
             }
@@ -252,6 +277,7 @@ impl Store for IndexedDbStore {
         };
         Ok(match self.write(&[JOURNALS, PACKS], durability, &asked, Rc::new(decide)).await? {
             None => {
+                self.seen(journal, at, new)?;
                 self.inner.heads.tell(journal, new);
                 upkeep::see(&self.inner, journal, &extents);
                 AppendOutcome::Done(self.cursor(new))
