@@ -5,6 +5,9 @@
 
 mod database;
 mod faults;
+mod frozen;
+mod kept;
+mod operations;
 mod patch;
 mod stores;
 mod story;
