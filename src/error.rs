@@ -76,6 +76,10 @@ pub enum StoreError {
     /// Its content contradicts itself.
     #[error("the store is damaged: {0}")]
     Damaged(String),
+    /// It is gone: the browser or the user has removed its data while it was in use. What was only here is
+    /// lost; a store opened anew begins empty, and gets from peers what they have.
+    #[error("the store was removed while it was in use: {0}")]
+    Evicted(String),
     /// There is no room left.
     #[error("the store is full: {0}")]
     Full(String),
@@ -93,6 +97,7 @@ impl StoreError {
             Self::Open { .. } => "STORE_OPEN",
             Self::TooNew { .. } => "STORE_TOO_NEW",
             Self::Damaged(_) => "STORE_DAMAGED",
+            Self::Evicted(_) => "STORE_EVICTED",
             Self::Full(_) => "STORE_FULL",
             Self::Failed(_) => "STORE_FAILED",
         })

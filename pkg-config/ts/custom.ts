@@ -26,6 +26,7 @@ export interface NumberedEntry extends StoredEntry {
  * - When there is no room left, throw an `IsorootError` with the code `STORE_FULL` or a
  *   `QuotaExceededError`: reading goes on, and so do writes that fit. After any other failed write a node
  *   writes nothing more until it is opened again.
+ * - When its data was removed while it was in use, throw an `IsorootError` with the code `STORE_EVICTED`.
  *
  * What is thrown, and an answer of another form, fails the call with `STORE_FAILED`. A node calls it as long
  * as it lives; opening and closing it is the application's. One store object is for one node.
@@ -112,7 +113,7 @@ export interface TameConnection {
 
 /** Why something failed: in words, and of which of the kinds that the wasm knows. */
 interface Failure {
-  kind: "full" | "frame" | "";
+  kind: "full" | "evicted" | "frame" | "";
   message: string;
 }
 
@@ -136,6 +137,7 @@ function failure(what: string, error: unknown): Failure {
   try {
     const { code, name } = error as { code?: unknown; name?: unknown };
     if (code === "STORE_FULL" || name === "QuotaExceededError") kind = "full";
+    if (code === "STORE_EVICTED") kind = "evicted";
     if (code === "FRAME") kind = "frame";
   } catch {
     // Then it is of no kind that is known.

@@ -7,7 +7,7 @@ const BRAND = Symbol.for("isoroot.error");
 
 /**
  * Every error of Isoroot. `code` is stable and the same in Rust, on the command line and in logs, such as
- * `CLOSED`, `CRASHED`, `TIMEOUT`, `ABORTED`, `STORE_FULL`, `UNREACHABLE`, `INVALID_FACTS`.
+ * `CLOSED`, `CRASHED`, `TIMEOUT`, `ABORTED`, `STORE_FULL`, `STORE_EVICTED`, `UNREACHABLE`, `INVALID_FACTS`.
  */
 export class IsorootError extends Error {
   /** Stable name of what went wrong. */

@@ -111,6 +111,7 @@ impl JsStore {
                 let failure: Failure = failure.unchecked_into();
                 match failure.kind().as_str() {
                     "full" => StoreError::Full(failure.message()),
+                    "evicted" => StoreError::Evicted(failure.message()),
                     _ => StoreError::Failed(failure.message()),
                 }
             })

@@ -5,9 +5,13 @@
 
 mod database;
 mod faults;
+mod frozen;
+mod kept;
+mod operations;
 mod patch;
 mod stores;
 mod story;
 mod tabs;
 mod timeouts;
+mod upkeep;
 mod websocket;

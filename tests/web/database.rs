@@ -5,9 +5,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use futures::channel::oneshot;
-use futures::poll;
+use futures::{StreamExt, poll};
+use isoroot::platform::memory::PipeNetwork;
 use isoroot::platform::web::IndexedDbStore;
 use isoroot::platform::{Durability, Store, StoreError};
+use isoroot::{Fact, Fault, Query};
 use js_sys::{Array, Promise};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
@@ -23,12 +25,12 @@ pub fn factory() -> IdbFactory {
     global("indexedDB").unchecked_into()
 }
 
-fn path(name: &str) -> String {
+pub fn path(name: &str) -> String {
     format!("isoroot:{name}")
 }
 
 /// The result of a request.
-async fn answer(request: &IdbRequest) -> Result<JsValue, JsValue> {
+pub async fn answer(request: &IdbRequest) -> Result<JsValue, JsValue> {
     let (sender, receiver) = oneshot::channel();
     let sender = Rc::new(RefCell::new(Some(sender)));
     let done = Closure::<dyn FnMut()>::new(move || {
@@ -43,7 +45,7 @@ async fn answer(request: &IdbRequest) -> Result<JsValue, JsValue> {
 }
 
 /// The database of a store, opened by hand, with what is done while it is brought to `version`.
-async fn opened(name: &str, version: u32, upgrade: impl FnMut(&IdbDatabase) + 'static) -> IdbDatabase {
+pub async fn opened(name: &str, version: u32, upgrade: impl FnMut(&IdbDatabase) + 'static) -> IdbDatabase {
     let request: IdbOpenDbRequest = factory().open_with_u32(&path(name), version).unwrap();
     let mut upgrade = upgrade;
     let upgraded = request.clone();
@@ -59,7 +61,7 @@ pub async fn delete(name: &str) {
 }
 
 /// Runs one change in a transaction of its own, by hand.
-async fn tamper(
+pub async fn tamper(
     name: &str,
     store: &str,
     change: impl FnOnce(&web_sys::IdbObjectStore) -> Result<IdbRequest, JsValue>,
@@ -73,7 +75,7 @@ async fn tamper(
 }
 
 /// Names and versions of all databases.
-async fn databases() -> Vec<(String, f64)> {
+pub async fn databases() -> Vec<(String, f64)> {
     let list: js_sys::Function = get(&factory(), "databases").unchecked_into();
     let list: Promise = list.call0(&factory()).unwrap().unchecked_into();
     let list: Array = JsFuture::from(list).await.unwrap().unchecked_into();
@@ -123,7 +125,7 @@ async fn c11_a_database_deleted_under_a_store_is_an_error_and_does_not_come_back
     let store = open(&name).await;
     append(&store, 0, records(0..2, 10)).await;
     delete(&name).await;
-    let deleted = |error: &StoreError| matches!(error, StoreError::Failed(why) if why.contains("deleted"));
+    let deleted = |error: &StoreError| matches!(error, StoreError::Evicted(why) if why.contains("deleted"));
     assert!(store.head(JOURNAL).await.is_err_and(|error| deleted(&error)));
     let appended = store.append(JOURNAL, 2, records(2..3, 10), Durability::Strict).await;
     assert!(appended.is_err_and(|error| deleted(&error)));
@@ -133,8 +135,50 @@ async fn c11_a_database_deleted_under_a_store_is_an_error_and_does_not_come_back
     let other = open(&name).await;
     append(&other, 0, records(7..8, 10)).await;
     let error = store.read(JOURNAL, 1, 100).await.unwrap_err();
-    assert!(matches!(&error, StoreError::Failed(why) if why.contains("another")), "{error}");
+    assert!(matches!(&error, StoreError::Evicted(why) if why.contains("another")), "{error}");
+    assert_eq!(error.code().as_str(), "STORE_EVICTED");
     assert_eq!(all(&other).await, records(7..8, 10));
+}
+
+#[wasm_bindgen_test]
+async fn c11_a_journal_that_is_gone_is_not_taken_for_an_empty_one() {
+    let evicted = |error: &StoreError| matches!(error, StoreError::Evicted(_));
+    let name = fresh();
+    let store = open(&name).await;
+    append(&store, 0, records(0..3, 10)).await;
+    let other = open(&name).await;
+    let id: JsValue = js_sys::Uint8Array::from([9; 32].as_slice()).into();
+    tamper(&name, "journals", move |journals| journals.delete(&id)).await;
+    tamper(&name, "packs", |packs| packs.clear()).await;
+    // Who had seen its entries knows, and does not begin it anew.
+    assert!(store.head(JOURNAL).await.is_err_and(|error| evicted(&error)));
+    assert!(store.changed(JOURNAL, 3).await.is_err_and(|error| evicted(&error)));
+    for at in [0, 3] {
+        let appended = store.append(JOURNAL, at, records(3..4, 10), Durability::Strict).await;
+        assert!(appended.is_err_and(|error| evicted(&error)));
+    }
+    // Who had not cannot know.
+    append(&other, 0, records(7..8, 10)).await;
+    assert!(store.head(JOURNAL).await.is_err_and(|error| evicted(&error)), "one is not three");
+}
+
+#[wasm_bindgen_test]
+async fn c11_a_node_whose_database_was_deleted_says_so_by_a_code_of_its_own() {
+    let name = fresh();
+    let node = crate::story::node(&PipeNetwork::new(), open(&name).await).await;
+    node.append([Fact::new("a", 1)]).await.unwrap();
+    delete(&name).await;
+    for _ in 0..2 {
+        let error = node.append([Fact::new("a", 2)]).await.unwrap_err();
+        assert_eq!((error.code().as_str(), error.fault()), ("STORE_EVICTED", Fault::Store));
+    }
+    let read: Vec<_> = node.facts(Query::all()).collect().await;
+    assert!(matches!(&read[..], [Err(error)] if error.code().as_str() == "STORE_EVICTED"), "{read:?}");
+    drop(node);
+    // Opened again it begins anew.
+    let again = crate::story::node(&PipeNetwork::new(), open(&name).await).await;
+    assert_eq!(again.root().await.unwrap().count, 0);
+    again.append([Fact::new("a", 3)]).await.unwrap();
 }
 
 #[wasm_bindgen_test]
@@ -180,6 +224,9 @@ async fn c11_damage_is_told_and_not_served() {
     append(&store, 0, records(0..2, 10)).await;
     tamper(&name, "journals", |journals| journals.delete(&js_sys::Uint8Array::from([9; 32].as_slice())))
         .await;
+    let known = store.append(JOURNAL, 0, records(5..7, 10), Durability::Strict).await.unwrap_err();
+    assert!(matches!(known, StoreError::Evicted(_)), "it had entries: {known}");
+    let store = open(&name).await;
     let error = store.append(JOURNAL, 0, records(5..7, 10), Durability::Strict).await.unwrap_err();
     assert!(damaged(error));
     assert_eq!(all(&store).await, records(0..2, 10));

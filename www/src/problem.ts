@@ -30,6 +30,12 @@ const PROBLEMS: Record<string, Problem> = {
     advice: `The last note may not be saved. ${SAVED} Reload the page.`,
     act: "reload",
   },
+  STORE_EVICTED: {
+    title: "The notes on this device were removed.",
+    advice: "The browser or somebody has cleared the data of this page. Reload the page: it gets from the hub what the hub has.",
+    act: "reload",
+    final: true,
+  },
   STORE_DAMAGED: {
     title: "The notes on this device are damaged.",
     advice: "Close this tab and open a second device: it gets the notes from the hub.",

@@ -116,7 +116,7 @@ impl Database {
         let (connection, id) = connect(&self.name, None).await?;
         if id != self.id {
             // Who has seen a number must never see another entry there.
-            return Err(StoreError::Failed("another database has taken its place".to_owned()));
+            return Err(StoreError::Evicted("another database has taken its place".to_owned()));
         }
         let database = connection.database.clone();
         self.connection.replace(Some(connection));
@@ -151,7 +151,7 @@ async fn connect_by(name: &str, new: Option<StoreId>) -> Result<(Connection, Sto
             return Err(StoreError::TooNew { found, known: FORMAT.into() });
         }
         Err(error) if new.is_none() && error_name(&error) == "AbortError" => {
-            return Err(StoreError::Failed("its database has been deleted".to_owned()));
+            return Err(StoreError::Evicted("its database has been deleted".to_owned()));
         }
         Err(error) => return Err(refuse(error)),
     };

@@ -4,8 +4,10 @@ mod database;
 mod failure;
 mod heads;
 mod pack;
+mod plan;
 mod storage;
 mod transaction;
+mod upkeep;
 
 use core::cell::RefCell;
 use core::fmt;
@@ -22,8 +24,9 @@ use web_sys::{IdbDatabase, IdbKeyRange, IdbObjectStore, IdbRequest, IdbTransacti
 
 use self::database::{Database, JOURNALS, NOTES, PACKS};
 use self::heads::Heads;
-use self::pack::{PACK_BYTES, Reader, journal_key, packed, range};
+use self::pack::{Extent, PACK_BYTES, Reader, journal_key, packed, range};
 use self::transaction::Decide;
+use self::upkeep::Upkeep;
 use super::entropy::WebEntropy;
 use super::js::{get, object, to_f64, to_u64};
 use super::timer::WebTimer;
@@ -39,8 +42,8 @@ const LOOK_DEAF: Duration = Duration::from_secs(1);
 /// Bytes that one request for packs aims at, at most, and how many packs it asks for.
 const REQUEST_BYTES: usize = 8 * 1_048_576;
 const REQUEST_PACKS: u32 = 512;
-/// Packs of which only the ids are wanted, in one request.
-const ID_PACKS: u32 = 16;
+/// Bytes that one request for packs aims at when only the ids are wanted.
+const ID_BYTES: usize = 2 * 1_048_576;
 /// Requests of one transaction that fetches.
 const FETCHES: usize = 32;
 
@@ -52,8 +55,10 @@ const FETCHES: usize = 32;
 /// - A database that the browser closes is opened again, once for each call.
 /// - When the origin has no room left, writing fails with [`StoreError::Full`]. Reading goes on, and so do
 ///   writes that fit. After any other failed write all later ones fail until the store is opened anew.
-/// - If the database is deleted under it, by the user or for want of room, everything fails from then on:
-///   a new, empty one does not take its place unseen.
+/// - Small packs are merged in the background, so that a journal that grew entry by entry is read in few
+///   requests.
+/// - If the database or a journal is deleted under it, by the user or for want of room, everything fails with
+///   [`StoreError::Evicted`] from then on: a new, empty one does not take its place unseen.
 #[derive(Clone)]
 pub struct IndexedDbStore {
     inner: Rc<Inner>,
@@ -62,8 +67,11 @@ pub struct IndexedDbStore {
 struct Inner {
     database: Database,
     heads: Heads,
+    /// The highest head of each journal that was seen.
+    known: RefCell<Vec<(JournalId, u64)>>,
     /// Why nothing is written any more.
     failed: RefCell<Option<StoreError>>,
+    upkeep: Upkeep,
 }
 
 impl fmt::Debug for IndexedDbStore {
@@ -83,7 +91,9 @@ impl IndexedDbStore {
         let refuse = |reason: String| StoreError::Open { path: name.to_owned(), reason };
         WebEntropy.fill(&mut id).map_err(|error| refuse(error.to_string()))?;
         let database = Database::open(name, StoreId::from_bytes(id)).await?;
-        let inner = Inner { database, heads: Heads::new(name), failed: RefCell::default() };
+        let heads = Heads::new(name);
+        let (known, failed) = (RefCell::default(), RefCell::default());
+        let inner = Inner { database, heads, known, failed, upkeep: Upkeep::default() };
         Ok(Self { inner: Rc::new(inner) })
     }
 
@@ -91,6 +101,36 @@ impl IndexedDbStore {
     /// or before. Some browsers ask the user. A worker can only look.
     pub async fn persist() -> bool {
         storage::persist().await
+    }
+
+    /// Merges now what is known here of small packs, instead of little by little in the background. Known is
+    /// what was read or appended by this store or its clones.
+    ///
+    /// # Errors
+    /// Of the store. What was merged by then stays so, nothing is lost, and appending goes on.
+    pub async fn tidy(&self) -> Result<(), StoreError> {
+        while upkeep::step(&self.inner).await? {}
+        Ok(())
+    }
+
+    /// The highest head of the journal that was seen.
+    fn known(&self, journal: JournalId) -> u64 {
+        let known = self.inner.known.borrow();
+        known.iter().find(|(known, _)| *known == journal).map_or(0, |(_, head)| *head)
+    }
+
+    /// A head that was found by a request which was made after `before` had been seen.
+    fn seen(&self, journal: JournalId, before: u64, head: u64) -> Result<u64, StoreError> {
+        if head < before {
+            let why = format!("of {before} entries of the journal {journal} it holds {head}");
+            return Err(StoreError::Evicted(why));
+        }
+        let mut known = self.inner.known.borrow_mut();
+        match known.iter_mut().find(|(known, _)| *known == journal) {
+            Some((_, highest)) => *highest = head.max(*highest),
+            None => known.push((journal, head)),
+        }
+        Ok(head)
     }
 
     fn cursor(&self, number: u64) -> Cursor {
@@ -110,14 +150,20 @@ impl IndexedDbStore {
         self.inner.database.with(read).await
     }
 
-    /// The pack that holds number `from` and those behind it, at most `count`.
-    async fn packs(&self, journal: JournalId, from: u64, count: u32) -> Result<Array, StoreError> {
+    /// The pack that holds number `from` and those behind it, at most `count`; and the bytes in them.
+    async fn packs(&self, reader: &Reader, from: u64, count: u32) -> Result<(Array, usize), StoreError> {
+        let journal = reader.journal();
         let found = self
             .ask(PACKS, &|packs| {
                 Ok(vec![packs.get_all_with_key_and_limit(&range(journal, from)?.into(), count)?])
             })
             .await?;
-        Ok(found.into_iter().next().map(JsCast::unchecked_into).unwrap_or_default())
+        let packs: Array = found.into_iter().next().map(JsCast::unchecked_into).unwrap_or_default();
+        // Who takes them apart tells of one that is damaged.
+        let extents: Vec<Extent> = packs.iter().map_while(|pack| reader.extent(&pack).ok()).collect();
+        let bytes = extents.iter().fold(0, |bytes: usize, extent| bytes.saturating_add(extent.bytes));
+        upkeep::see(&self.inner, journal, &extents);
+        Ok((packs, bytes))
     }
 
     /// Reads what is under `key` in the first of `stores` and writes by `decide`, in one transaction.
@@ -129,11 +175,12 @@ impl IndexedDbStore {
         key: &JsValue,
         decide: Rc<Decide>,
     ) -> Result<Option<JsValue>, StoreError> {
+        let ask = |store: &IdbObjectStore| store.get(key);
         if let Some(error) = &*self.inner.failed.borrow() {
             return Err(error.clone());
         }
         let write = async |database: &IdbDatabase| {
-            transaction::update(database, stores, durability, key, Rc::clone(&decide)).await
+            transaction::update(database, stores, durability, &ask, Rc::clone(&decide)).await
         };
         let written = self.inner.database.with(write).await;
         if let Err(error) = &written
@@ -192,9 +239,10 @@ fn packs_for(wanted: usize, packs: u32, bytes: usize) -> u32 {
 
 impl Store for IndexedDbStore {
     async fn head(&self, journal: JournalId) -> Result<Cursor, StoreError> {
-        let key = journal_key(journal);
+        let (key, before) = (journal_key(journal), self.known(journal));
         let found = self.ask(JOURNALS, &|journals| Ok(vec![journals.get(&key)?])).await?;
-        Ok(self.cursor(head_of(found.first().unwrap_or(&JsValue::UNDEFINED))?))
+        let head = head_of(found.first().unwrap_or(&JsValue::UNDEFINED))?;
+        Ok(self.cursor(self.seen(journal, before, head)?))
     }
 
     async fn append(
@@ -208,12 +256,14 @@ impl Store for IndexedDbStore {
             return self.head(journal).await.map(AppendOutcome::Done);
         }
         let packs = packed(journal, at, &entries);
+        let extents: Vec<Extent> = packs.iter().map(|pack| pack.extent).collect();
         let new = at.saturating_add(entries.len() as u64);
         drop(entries);
         let (key, value) = (journal_key(journal), object(&[("head", &to_f64(new).into())]));
         let asked = key.clone();
+        let (store, before) = (self.clone(), self.known(journal));
         let decide = move |transaction: &IdbTransaction, found: &JsValue| {
-            match head_of(found) {
+            match head_of(found).and_then(|head| store.seen(journal, before, head)) {
                 Ok(head) if head == at => {}
                 other => return Ok(other.map(|_| false)),
             }
@@ -227,7 +277,9 @@ impl Store for IndexedDbStore {
         };
         Ok(match self.write(&[JOURNALS, PACKS], durability, &asked, Rc::new(decide)).await? {
             None => {
+                self.seen(journal, at, new)?;
                 self.inner.heads.tell(journal, new);
+                upkeep::see(&self.inner, journal, &extents);
                 AppendOutcome::Done(self.cursor(new))
             }
             Some(found) => AppendOutcome::Behind(self.cursor(head_of(&found)?)),
@@ -245,7 +297,8 @@ impl Store for IndexedDbStore {
         let (mut seen, mut bytes) = (0_u32, 0_usize);
         loop {
             let count = packs_for(left, seen, bytes);
-            let packs = self.packs(journal, next, count).await?;
+            let (packs, more) = self.packs(&reader, next, count).await?;
+            bytes = bytes.saturating_add(more);
             for pack in packs.iter() {
                 for (number, record) in reader.records(&pack)? {
                     if number < next {
@@ -254,7 +307,6 @@ impl Store for IndexedDbStore {
                     if number > next {
                         return Err(reader.damaged(&format!("number {next} is missing")));
                     }
-                    bytes = bytes.saturating_add(record.bytes.len());
                     match left.checked_sub(record.bytes.len()) {
                         Some(rest) => left = rest,
                         None if page.is_empty() => left = 0,
@@ -328,8 +380,11 @@ impl Store for IndexedDbStore {
     async fn ids(&self, journal: JournalId, from: u64, max: usize) -> Result<Vec<EntryId>, StoreError> {
         let reader = Reader::new(journal);
         let (mut page, mut next) = (Vec::new(), from.max(1));
+        let (mut seen, mut bytes) = (0_u32, 0_usize);
         while page.len() < max {
-            let packs = self.packs(journal, next, ID_PACKS).await?;
+            let count = packs_for(ID_BYTES, seen, bytes);
+            let (packs, more) = self.packs(&reader, next, count).await?;
+            bytes = bytes.saturating_add(more);
             for pack in packs.iter() {
                 for (number, id) in reader.ids(&pack)? {
                     if number < next {
@@ -342,9 +397,10 @@ impl Store for IndexedDbStore {
                     next = next.saturating_add(1);
                 }
             }
-            if packs.length() < ID_PACKS {
+            if packs.length() < count {
                 break;
             }
+            seen = seen.saturating_add(count);
         }
         page.truncate(max);
         Ok(page)

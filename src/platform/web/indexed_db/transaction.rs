@@ -12,7 +12,7 @@ use std::rc::Rc;
 use futures::channel::oneshot;
 use js_sys::Array;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{IdbDatabase, IdbRequest, IdbTransaction};
+use web_sys::{IdbDatabase, IdbObjectStore, IdbRequest, IdbTransaction};
 
 use super::failure::Failure;
 use crate::error::StoreError;
@@ -42,13 +42,13 @@ pub(super) async fn read(
 /// Writes by what was found, if it is as expected: whether it was. An error takes back what was written.
 pub(super) type Decide = dyn Fn(&IdbTransaction, &JsValue) -> Result<Result<bool, StoreError>, JsValue>;
 
-/// Reads what is under `key` in the first of `stores`, decides by that what to write, and writes it: all or
+/// Reads what `ask` asks of the first of `stores`, decides by that what to write, and writes it: all or
 /// nothing. Nothing when it is written, else what was found.
 pub(super) async fn update(
     database: &IdbDatabase,
     stores: &[&str],
     durability: Durability,
-    key: &JsValue,
+    ask: &dyn Fn(&IdbObjectStore) -> Result<IdbRequest, JsValue>,
     decide: Rc<Decide>,
 ) -> Result<Option<JsValue>, Failure> {
     let durability = match durability {
@@ -62,7 +62,7 @@ pub(super) async fn update(
     let running = Rc::new(Running::new(transaction.unchecked_into()));
     let first = stores.first().copied().unwrap_or_default();
     let store = running.transaction.object_store(first);
-    let request = store.and_then(|store| store.get(key)).map_err(|error| Failure::of(&error))?;
+    let request = store.and_then(|store| ask(&store)).map_err(|error| Failure::of(&error))?;
 
     let decision = Rc::new(RefCell::new(None));
     let (deciding, decided) = (Rc::downgrade(&running), Rc::clone(&decision));
