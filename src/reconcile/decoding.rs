@@ -155,7 +155,7 @@ impl Decoding {
         let budget = self.first.saturating_mul(4).clamp(BUDGET_MIN, MOST_CELLS);
         let more = estimate(&self.decoder).map_or(budget, more_cells);
         // In steps that are worth their time on the way.
-        more.max(have.saturating_add(have / 4).saturating_add(8)).min(budget)
+        more.max(have.saturating_add(have / 4).saturating_add(4)).min(budget)
     }
 
     /// Whether parts are left for a next round.

@@ -3,9 +3,12 @@
 use crate::symbols::decoder::Decoder;
 use crate::symbols::row::MOST_CELLS;
 
-/// Cells to send at once for so many differences by the sketch: 1.5 for each and 12 more.
+/// Cells to send at once for so many differences by the sketch: 1.5 for each and 6 more.
+///
+/// With fewer a further question is asked more often, with more too much comes unasked: measured, this is where
+/// ten differences take the fewest bytes.
 pub fn first_cells(difference: u64) -> usize {
-    bounded(difference.saturating_add(difference / 2).saturating_add(12))
+    bounded(difference.saturating_add(difference / 2).saturating_add(6))
 }
 
 /// Cells to ask for in all after the first were too few: 1.5 for each difference, 4 times the root of them,
@@ -66,7 +69,7 @@ mod tests {
 
     #[test]
     fn f80_so_many_cells_are_sent_and_asked_for() {
-        assert_eq!([0, 1, 10, 100, 20_000, u64::MAX].map(first_cells), [12, 13, 27, 162, 16_384, 16_384]);
+        assert_eq!([0, 1, 10, 100, 20_000, u64::MAX].map(first_cells), [6, 7, 21, 156, 16_384, 16_384]);
         assert_eq!([0, 1, 10, 100, 20_000, u64::MAX].map(more_cells), [8, 13, 35, 198, 16_384, 16_384]);
     }
 
