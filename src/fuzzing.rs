@@ -3,18 +3,28 @@
 //! For the project's own runners (`tests/fuzz`, `fuzz/`), and no part of the API. A target never panics,
 //! whatever it is given; an assertion that fails in it is a fault that it has found.
 
+use std::sync::LazyLock;
+
 use crate::codec::cbor::{Reader, Writer};
+use crate::crypto::hash::plain;
 use crate::crypto::sign::DeviceKey;
+use crate::fact::bloom::BloomFilter;
 use crate::fact::entry::{Draft, Entry, signed_message};
 use crate::fact::genesis::Genesis;
 use crate::fact::link::Link;
+use crate::fact::statement::Fact;
 use crate::fact::unchecked::UncheckedEntry;
 use crate::fact::value::{Value, check as check_value};
-use crate::ids::EpochId;
+use crate::ids::{EntryId, EpochId};
+use crate::journal::checkpoint::chunk::{self, ChunkWriter};
+use crate::journal::checkpoint::head::{Head, sealed};
+use crate::journal::evidence::{Evidence, EvidenceError, Verdict};
 use crate::journal::file::checker::{FileChecker, FileStep};
 use crate::journal::file::error::FileError;
 use crate::journal::file::header::FileHeader;
 use crate::journal::file::writer::FileWriter;
+use crate::merkle::map::MerkleMap;
+use crate::merkle::proof::{Proof, ProofError};
 use crate::merkle::subtree::Root;
 use crate::session::message::{ChannelMessage, Message};
 
@@ -31,8 +41,12 @@ pub struct Target {
 
 /// All targets: a decoder that comes to the crate gets a line here, a folder of seeds in `fuzz/corpus`, and
 /// a file in `fuzz/fuzz_targets`.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 11] = [
+    Target { name: "bloom", run: bloom, memory: 4 },
+    // An entry of six bytes has a summary of some 120, and an id.
+    Target { name: "checkpoint", run: checkpoint, memory: 240 },
     Target { name: "entry", run: entry, memory: 4 },
+    Target { name: "evidence", run: evidence, memory: 16 },
     // Their values are built: an item of one byte becomes a `Value` of 32, and lists grow by doubling.
     Target { name: "facts", run: facts, memory: 80 },
     Target { name: "file", run: file, memory: 6 },
@@ -40,12 +54,66 @@ pub const TARGETS: [Target; 7] = [
     Target { name: "frame", run: frame, memory: 20 },
     Target { name: "genesis", run: genesis, memory: 4 },
     Target { name: "link", run: link, memory: 4 },
+    // A part of its tree can be one bit, and has a byte in a list that grows by doubling.
+    Target { name: "proof", run: proof, memory: 64 },
     Target { name: "value", run: value, memory: 80 },
 ];
 
 /// The journal and the device of the seeds.
 fn beginning() -> (Genesis, DeviceKey) {
     (Genesis::named("notes"), DeviceKey::from_seed([1; 32]))
+}
+
+/// A Bloom filter.
+pub fn bloom(data: &[u8]) -> bool {
+    let Ok(filter) = BloomFilter::from_bytes(data) else { return false };
+    assert!(filter.to_bytes() == data, "a filter has one form");
+    assert!((0.0..=1.0).contains(&filter.rate_now()), "a share");
+    let mut more = filter.clone();
+    let (predicate, value) = ("note", Value::Bytes(data.get(..8).unwrap_or_default().to_vec()));
+    let was_in = more.might_contain(predicate, &value);
+    assert!(more.insert(predicate, &value) == Ok(!was_in), "what is new was not in");
+    assert!(more.might_contain(predicate, &value), "nothing that is in is denied");
+    assert!(more.count() == filter.count() + u64::from(!was_in), "the new are counted");
+    assert!(more.merge(&filter).is_ok() && more.might_contain(predicate, &value), "two are one");
+    assert!(BloomFilter::from_bytes(&more.to_bytes()).is_ok(), "what is written can be read");
+    true
+}
+
+/// The body of a checkpoint's head or chunk, sealed here, so that what lies behind its hash is reached.
+pub fn checkpoint(body: &[u8]) -> bool {
+    let journal = beginning().0.journal();
+    let note = sealed(body.to_vec(), journal, &[]);
+    let head = Head::read(journal, &note);
+    if let Ok(head) = &head {
+        assert!(head.write(journal) == note, "a head has one form");
+    }
+    // Entries with such ids are as many as there are numbers.
+    let id = |number: u64| {
+        let mut id = [7; EntryId::LEN];
+        if let Some(leading) = id.first_chunk_mut() {
+            *leading = number.to_be_bytes();
+        }
+        EntryId::from_bytes(id)
+    };
+    let number_of = |of: &EntryId| {
+        let number = of.as_bytes().first_chunk().copied().map(u64::from_be_bytes)?;
+        (number > 0 && id(number) == *of).then_some(number)
+    };
+    let Ok((first, last)) = chunk::extent(body) else { return head.is_ok() };
+    let ids: Vec<_> = (first..=last).map(id).collect();
+    let bytes: Vec<_> = ids.iter().flat_map(|id| *id.as_bytes()).collect();
+    let note = sealed(body.to_vec(), journal, &bytes);
+    let Ok(summaries) = chunk::read(journal, &note, &ids, |number| Some(id(number)), number_of) else {
+        return head.is_ok();
+    };
+    assert!(summaries.iter().map(|summary| summary.id).eq(ids.iter().copied()), "each has its id");
+    let mut writer = ChunkWriter::new(first);
+    for summary in &summaries {
+        writer.push(summary, number_of);
+    }
+    assert!(writer.finish(journal, &ids) == note, "a chunk has one form");
+    true
 }
 
 /// A record as it comes from a peer.
@@ -57,6 +125,42 @@ pub fn entry(data: &[u8]) -> bool {
         assert!(UncheckedEntry::new(data.to_vec()).reload(&journal, &entry.id()).is_ok());
     }
     checked.is_ok()
+}
+
+/// Entries of the journal that evidence of the seeds is about; the last of them is not in.
+static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
+    let (genesis, key) = beginning();
+    let drafts = (0..9).map(|number| Draft::new(key.device(), &[Fact::new("note", number)]));
+    let entries = drafts.flatten().map(|draft| Entry::sign(&genesis.journal(), &key, &[], 1, &draft));
+    entries.flatten().collect()
+});
+
+/// Evidence about an entry.
+pub fn evidence(data: &[u8]) -> bool {
+    let Ok(evidence) = Evidence::from_bytes(data) else { return false };
+    assert!(evidence.to_bytes() == data, "evidence has one form");
+    let is_in = |id: &EntryId| ENTRIES.iter().take(8).any(|entry| entry.id() == *id);
+    let map = MerkleMap::from_ids(ENTRIES.iter().take(8).map(Entry::id).collect());
+    match evidence.verify(&map.root().hash) {
+        Ok(Verdict::In(entry)) => assert!(is_in(&entry.id()) && ENTRIES.contains(&entry), "it is in"),
+        Ok(Verdict::NotIn(id)) => assert!(!is_in(&id), "it is not in"),
+        Err(_) => {}
+    }
+    // What it claims holds for some root: then all that is left is the entry itself.
+    let Ok(claimed) = evidence.claimed_root() else { return false };
+    match evidence.verify(&claimed.hash) {
+        Ok(Verdict::In(entry)) => {
+            assert!(evidence.claims_in() && entry.id() == evidence.id(), "that entry");
+        }
+        Ok(Verdict::NotIn(id)) => assert!(!evidence.claims_in() && id == evidence.id(), "that id"),
+        // A proof holds for the root that it claims, but may show the opposite.
+        Err(EvidenceError::Proof(ProofError::Absent | ProofError::Present)) => {}
+        Err(error) => {
+            let entry = matches!(error, EvidenceError::Entry(_) | EvidenceError::OtherEntry { .. });
+            assert!(entry && evidence.claims_in(), "what is left is the entry");
+        }
+    }
+    true
 }
 
 /// The body of an entry, signed here, so that what lies behind the check of signatures is reached too.
@@ -156,6 +260,51 @@ pub fn link(data: &[u8]) -> bool {
     let Ok(link) = String::from_utf8_lossy(data).parse::<Link>() else { return false };
     assert!(link.to_string().parse() == Ok(link), "a link comes back from its text");
     true
+}
+
+/// The map that proofs of the seeds are of: ids all over, and such as begin alike.
+static MAP: LazyLock<MerkleMap> = LazyLock::new(|| MerkleMap::from_ids((0..40).map(proved_id).collect()));
+
+/// The first 40 are in the map; those from 40 on are not.
+fn proved_id(number: u8) -> EntryId {
+    let mut id = plain(&[&[number]]);
+    if number % 5 == 4 {
+        let alike = [0x5A; 20];
+        id.iter_mut().zip(alike).for_each(|(byte, alike)| *byte = alike);
+    }
+    EntryId::from_bytes(id)
+}
+
+/// What proofs of the seeds are asked.
+static QUESTIONS: LazyLock<[Vec<EntryId>; 7]> = LazyLock::new(|| {
+    [vec![0], vec![40], vec![47], vec![4], vec![44], vec![1, 4, 9, 42, 44], (0..60).collect()].map(
+        |numbers| {
+            let mut ids: Vec<_> = numbers.into_iter().map(proved_id).collect();
+            ids.sort_unstable();
+            ids
+        },
+    )
+});
+
+/// A proof.
+pub fn proof(data: &[u8]) -> bool {
+    let Ok(proof) = Proof::from_bytes(data) else { return false };
+    assert!(proof.to_bytes() == data, "a proof has one form");
+    let root = MAP.root();
+    let mut is_about_one = false;
+    for question in QUESTIONS.iter() {
+        let answers = proof.verify(&root.hash, question);
+        if let Ok(answers) = &answers {
+            assert!(question.iter().map(|id| MAP.contains(id)).eq(answers.iter().copied()), "what is so");
+            assert!(MAP.prove(question).as_ref() == Ok(&proof), "a question has one proof");
+        }
+        let Ok(claimed) = proof.claimed_root(question) else { continue };
+        is_about_one = true;
+        assert!(claimed.count == proof.count(), "the count is in the root");
+        assert!(proof.verify(&claimed.hash, question).is_ok(), "a proof holds for the root that it claims");
+        assert!((claimed == root) == answers.is_ok(), "and for no other");
+    }
+    is_about_one
 }
 
 /// A value of a fact.

@@ -106,7 +106,8 @@ async fn restore<P: Platform>(
             let some = ids.get(place(first - 1)..place(end));
             let some = some.filter(|_| chunk::extent(&chunk) == Ok((first, end)));
             let some = some.ok_or(CheckpointError::Chunk(end))?;
-            let summaries = chunk::read(id, &chunk, some, |number| journal.id_of(number))?;
+            let id_of = |number| journal.id_of(number);
+            let summaries = chunk::read(id, &chunk, some, id_of, |id| journal.number_of(id))?;
             journal.take_in(&summaries);
             Ok(journal)
         };

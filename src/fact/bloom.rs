@@ -210,7 +210,9 @@ impl BloomFilter {
             Number::Float(rate) => return Err(BloomError::Rate(rate)),
             Number::Integer(rate) => return Err(BloomError::Rate(as_float(rate.unsigned_abs()))),
         };
-        let mut bits = Bits::new(reader.unsigned()?)?;
+        // Memory is taken once the bits are there.
+        let bits = reader.unsigned()?;
+        Bits::size(bits)?;
         let hashes = reader.unsigned()?;
         let hashes = u32::try_from(hashes)
             .ok()
@@ -221,7 +223,7 @@ impl BloomFilter {
         if count > most {
             return Err(BloomError::Count { count, most });
         }
-        bits.fill(reader.bytes()?)?;
+        let bits = Bits::from_bytes(bits, reader.bytes()?)?;
         reader.end()?;
         Ok(Self { expected, target, hashes, count, bits })
     }

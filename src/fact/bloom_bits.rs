@@ -10,25 +10,31 @@ pub(super) struct Bits {
 }
 
 impl Bits {
-    pub(super) fn new(len: u64) -> Result<Self, BloomError> {
+    /// How many bytes so many bits take.
+    pub(super) fn size(len: u64) -> Result<usize, BloomError> {
         if !(LEAST_BITS..=MOST_BITS).contains(&len) {
             return Err(BloomError::Bits(len));
         }
-        let bytes = usize::try_from(len.div_ceil(8)).map_err(|_| BloomError::Bits(len))?;
-        Ok(Self { len, bytes: vec![0; bytes] })
+        usize::try_from(len.div_ceil(8)).map_err(|_| BloomError::Bits(len))
     }
 
-    pub(super) fn fill(&mut self, bytes: &[u8]) -> Result<(), BloomError> {
-        if bytes.len() != self.bytes.len() {
-            return Err(BloomError::Length { expected: self.bytes.len(), found: bytes.len() });
+    /// So many bits, none of them set.
+    pub(super) fn new(len: u64) -> Result<Self, BloomError> {
+        Ok(Self { len, bytes: vec![0; Self::size(len)?] })
+    }
+
+    /// So many bits, which are these.
+    pub(super) fn from_bytes(len: u64, bytes: &[u8]) -> Result<Self, BloomError> {
+        let expected = Self::size(len)?;
+        if bytes.len() != expected {
+            return Err(BloomError::Length { expected, found: bytes.len() });
         }
-        let used = u32::try_from(self.len % 8).unwrap_or_default();
+        let used = u32::try_from(len % 8).unwrap_or_default();
         let spare = if used == 0 { 0 } else { 0xFF >> used };
         if bytes.last().is_some_and(|last| last & spare != 0) {
             return Err(BloomError::Spare);
         }
-        self.bytes.copy_from_slice(bytes);
-        Ok(())
+        Ok(Self { len, bytes: bytes.to_vec() })
     }
 
     /// Where in which byte a bit is.

@@ -150,7 +150,17 @@ fn f84_lengths_that_bytes_claim_take_no_memory() {
     let head = [&b"\x89isoroot\x01"[..], journal.as_bytes(), &[0; 4]].concat();
     let huge = [&[0x9b][..], &[0xff; 8]].concat();
     let long_bytes = [&[0x5a][..], &[0x7f; 4]].concat();
-    let claims: [(&str, Vec<u8>); 8] = [
+    let claims: [(&str, Vec<u8>); 13] = [
+        // The most bits that a filter can have, and none of them.
+        (
+            "bloom",
+            [&[0x87, 1, 1, 0xf9, 0x38, 0, 0x1a][..], &8_388_608u32.to_be_bytes(), &[1, 0, 0x40]].concat(),
+        ),
+        ("checkpoint", [&[0x83, 1, 1][..], &huge].concat()),
+        ("checkpoint", [&[0x84, 1][..], &huge].concat()),
+        ("evidence", [&[0x85, 1, 0x58, 32][..], &[1; 32], &[0x58, 32], &[2; 32], &long_bytes].concat()),
+        // A count of all there could be, and forks without ends.
+        ("proof", [&[1][..], &[0xff; 8], &[0; 8]].concat()),
         ("file", [&head[..], &1_048_576u32.to_be_bytes(), &[1; 10]].concat()),
         ("file", [&head[..41], &1_024u32.to_be_bytes(), &[1; 10]].concat()),
         ("frame", [&[23, 0][..], &huge].concat()),

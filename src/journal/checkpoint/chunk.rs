@@ -3,37 +3,15 @@
 //! `[1, number of the first entry, [entry, …]]`, then 32 bytes of hash over the journal, the ids of these
 //! entries, which stand in the store and not here, and the chunk. An entry is
 //! `[device, timestamp, [before, …], [fact, …]]`; a fact is its predicate, or `[predicate, authority]`.
-//! What repeats is spelled out once and then named by its place: see [`Names`].
-
-use litemap::LiteMap;
+//! What repeats is spelled out once and then named by its place: see [`names`](super::names).
 
 use crate::codec::cbor::{DecodeError, Kind, Reader, Writer};
 use crate::fact::summary::{FactSummary, Summary};
 use crate::ids::{AuthorityId, DeviceId, EntryId, JournalId};
 use crate::journal::checkpoint::head::{sealed, unsealed, version};
+use crate::journal::checkpoint::names::{Names, Spelled};
 use crate::journal::checkpoint::{CheckpointError, VERSION};
 use crate::limits::{AFTER, CHUNK_ENTRIES_MAX, FACTS_PER_ENTRY, PREDICATE_BYTES, SAFE_INTEGER};
-
-/// Devices, authorities or predicates of one chunk that can be named by their places. What comes
-/// after so many others is spelled out each time.
-const NAMES: usize = 4_096;
-
-/// The places of what was spelled out, in the order of the first time.
-#[derive(Debug, Default)]
-struct Names(LiteMap<Vec<u8>, u64>);
-
-impl Names {
-    /// The place of what has one. Anything else gets the next, if there is one left.
-    fn place(&mut self, bytes: &[u8]) -> Option<u64> {
-        if let Some(place) = self.0.get(bytes) {
-            return Some(*place);
-        }
-        if self.0.len() < NAMES {
-            self.0.insert(bytes.to_vec(), self.0.len() as u64);
-        }
-        None
-    }
-}
 
 /// Writes a chunk, entry by entry.
 #[derive(Debug)]
@@ -155,12 +133,13 @@ fn head(reader: &mut Reader<'_>) -> Result<(u64, usize), DecodeError> {
 }
 
 /// Reads a chunk's note. `ids` are those that the store has for its entries, `id_of` is asked for
-/// those of entries before them.
+/// those of entries before them, `number_of` for the numbers of both.
 pub(crate) fn read<'n>(
     journal: JournalId,
     note: &'n [u8],
     ids: &[EntryId],
     id_of: impl Fn(u64) -> Option<EntryId>,
+    number_of: impl Fn(&EntryId) -> Option<u64>,
 ) -> Result<Vec<Summary<'n>>, CheckpointError> {
     let body = unsealed(note, journal, &joined(ids)).ok_or(CheckpointError::Hash("chunk"))?;
     version(body, "chunk", 3)?;
@@ -174,41 +153,41 @@ pub(crate) fn read<'n>(
         Some(place) => usize::try_from(place).ok().and_then(|place| ids.get(place).copied()),
         None => id_of(number),
     };
-    let mut names = Spelled::default();
+    let mut names = SpelledOut::default();
     let mut summaries = Vec::with_capacity(len);
     for (id, number) in ids.iter().zip(first..) {
-        summaries.push(names.entry(&mut reader, *id, number, &id_at).map_err(wrong)?);
+        let before = |reader: &mut Reader<'n>| before(reader, number, id_at, &number_of);
+        summaries.push(names.entry(&mut reader, *id, before).map_err(wrong)?);
     }
     reader.end().map_err(wrong)?;
     Ok(summaries)
 }
 
-/// What was spelled out so far.
+/// The names that were spelled out so far.
 #[derive(Default)]
-struct Spelled<'n> {
-    devices: Vec<DeviceId>,
-    authorities: Vec<AuthorityId>,
-    predicates: Vec<&'n str>,
+struct SpelledOut<'n> {
+    devices: Spelled<DeviceId>,
+    authorities: Spelled<AuthorityId>,
+    predicates: Spelled<&'n str>,
 }
 
-impl<'n> Spelled<'n> {
+impl<'n> SpelledOut<'n> {
     fn entry(
         &mut self,
         reader: &mut Reader<'n>,
         id: EntryId,
-        number: u64,
-        id_at: &impl Fn(u64) -> Option<EntryId>,
+        before: impl Fn(&mut Reader<'n>) -> Result<EntryId, DecodeError>,
     ) -> Result<Summary<'n>, DecodeError> {
         reader.array_of("parts of an entry", 4)?;
-        let device = named(reader, &mut self.devices, |reader| {
-            reader.array_of_bytes("32 bytes of a device").map(DeviceId::from_bytes)
-        })?;
+        let device = self
+            .devices
+            .name(reader, |reader| reader.array_of_bytes("32 bytes of a device").map(DeviceId::from_bytes))?;
         let timestamp = reader.bounded("timestamp of the entry", SAFE_INTEGER)?;
         let len = reader.array("predecessors", AFTER)?;
         let mut after: Vec<EntryId> = Vec::with_capacity(len);
         for _ in 0..len {
             let position = reader.position();
-            let before = before(reader, number, id_at)?;
+            let before = before(reader)?;
             if after.last().is_some_and(|last| *last >= before) {
                 let rule = "predecessors ascending, each once";
                 return Err(DecodeError::NotCanonical { rule, position });
@@ -233,7 +212,7 @@ impl<'n> Spelled<'n> {
             reader.array_of("parts of a fact", 2)?;
         }
         let position = reader.position();
-        let predicate = named(reader, &mut self.predicates, Reader::text)?;
+        let predicate = self.predicates.name(reader, Reader::text)?;
         if !(1..=PREDICATE_BYTES).contains(&predicate.len()) {
             return Err(Reader::out_of_bounds(position, "length of the predicate"));
         }
@@ -241,7 +220,7 @@ impl<'n> Spelled<'n> {
             return Ok(FactSummary { predicate, authority: None });
         }
         let position = reader.position();
-        let authority = named(reader, &mut self.authorities, |reader| {
+        let authority = self.authorities.name(reader, |reader| {
             reader.array_of_bytes("32 bytes of an authority").map(AuthorityId::from_bytes)
         })?;
         if authority.as_bytes() == device.as_bytes() {
@@ -252,37 +231,26 @@ impl<'n> Spelled<'n> {
     }
 }
 
-/// The entry before the one with this number that is named here: by its distance or its id.
+/// The entry before the one with this number that is named here: by its distance, or by its id if no
+/// entry before has that.
 fn before(
     reader: &mut Reader<'_>,
     number: u64,
-    id_at: &impl Fn(u64) -> Option<EntryId>,
+    id_at: impl Fn(u64) -> Option<EntryId>,
+    number_of: impl Fn(&EntryId) -> Option<u64>,
 ) -> Result<EntryId, DecodeError> {
-    if reader.kind()? != Kind::Number {
-        return reader.array_of_bytes("32 bytes of an entry's id").map(EntryId::from_bytes);
-    }
     let position = reader.position();
+    if reader.kind()? != Kind::Number {
+        let id = reader.array_of_bytes("32 bytes of an entry's id").map(EntryId::from_bytes)?;
+        if number_of(&id).is_some_and(|before| before < number) {
+            let rule = "a predecessor that has a lower number by its distance";
+            return Err(DecodeError::NotCanonical { rule, position });
+        }
+        return Ok(id);
+    }
     let distance = reader.unsigned()?;
     let named = number.checked_sub(distance).filter(|named| (1..number).contains(named)).and_then(id_at);
     named.ok_or_else(|| Reader::out_of_bounds(position, "distance of a predecessor"))
-}
-
-/// Something by its place among what was spelled out, or spelled out here.
-fn named<'n, T: Copy>(
-    reader: &mut Reader<'n>,
-    spelled: &mut Vec<T>,
-    read: impl FnOnce(&mut Reader<'n>) -> Result<T, DecodeError>,
-) -> Result<T, DecodeError> {
-    if reader.kind()? != Kind::Number {
-        let value = read(reader)?;
-        if spelled.len() < NAMES {
-            spelled.push(value);
-        }
-        return Ok(value);
-    }
-    let position = reader.position();
-    let place = usize::try_from(reader.unsigned()?).unwrap_or(usize::MAX);
-    spelled.get(place).copied().ok_or_else(|| Reader::out_of_bounds(position, "place of a name"))
 }
 
 #[cfg(test)]
@@ -343,6 +311,16 @@ mod tests {
 
     fn ids(summaries: &[Summary<'_>]) -> Vec<EntryId> {
         summaries.iter().map(|summary| summary.id).collect()
+    }
+
+    /// Reads a chunk of a journal whose entries have the ids of their numbers.
+    fn read<'n>(
+        journal: JournalId,
+        note: &'n [u8],
+        ids: &[EntryId],
+        id_of: impl Fn(u64) -> Option<EntryId>,
+    ) -> Result<Vec<Summary<'n>>, CheckpointError> {
+        super::read(journal, note, ids, id_of, |of| (1..100).find(|number| id(*number) == *of))
     }
 
     /// Reads a chunk whose hash is made to fit, whatever it says.
@@ -426,6 +404,20 @@ mod tests {
         {
             assert!(matches!(refused(bad), CheckpointError::Form { .. }), "{bad:02x?}");
         }
+        // What has a place or a distance, spelled out.
+        let spelled = |second: &[u8]| {
+            let first = entry(&[0, 0x80, 0x81, 0x61, b'p']);
+            let body = [&[0x83, 1, 1, 0x82][..], &first, second].concat();
+            read_as_it_is(&body, &[id(1), id(2)])
+        };
+        let first = [&[0x58, 32], id(1).as_bytes().as_slice()].concat();
+        assert_eq!(spelled(&[0x84, 0, 0, 0x81, 1, 0x81, 0]), Ok(()));
+        assert!(spelled(&entry(&[0, 0x81, 1, 0x81, 0])).is_err(), "the device");
+        assert!(spelled(&[0x84, 0, 0, 0x81, 1, 0x81, 0x61, b'p']).is_err(), "the predicate");
+        assert!(
+            spelled(&[&[0x84, 0, 0, 0x81], &first[..], &[0x81, 0]].concat()).is_err(),
+            "the entry before"
+        );
         assert!(read_as_it_is(&[0x83, 1, 0, 0x81], &[id(1)]).is_err(), "numbers begin with 1");
         assert!(read_as_it_is(&[0x83, 1, 1, 0x80], &[]).is_err(), "it is about nothing");
         // Lengths beyond all bounds take no memory.

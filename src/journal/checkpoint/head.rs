@@ -80,7 +80,7 @@ pub(super) fn version(body: &[u8], part: &'static str, parts: usize) -> Result<(
 }
 
 /// The body and its hash: `H("checkpoint", journal ‖ ids ‖ body)`.
-pub(super) fn sealed(mut body: Vec<u8>, journal: JournalId, ids: &[u8]) -> Vec<u8> {
+pub(crate) fn sealed(mut body: Vec<u8>, journal: JournalId, ids: &[u8]) -> Vec<u8> {
     let hash = over(&body, journal, ids);
     body.extend_from_slice(&hash);
     body

@@ -7,6 +7,7 @@
 
 pub(crate) mod chunk;
 pub(crate) mod head;
+mod names;
 pub(crate) mod unsaved;
 
 use crate::codec::cbor::DecodeError;
