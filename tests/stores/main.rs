@@ -10,6 +10,7 @@ mod damaged;
 mod disk;
 mod failure;
 mod file;
+mod flipped;
 mod fork;
 mod group;
 #[cfg(feature = "smol")]

@@ -13,6 +13,7 @@ use redb::{
 
 use super::backend::{Overlay, SharedBackend};
 use super::inner::Place;
+use super::pages;
 use crate::error::StoreError;
 use crate::ids::{EntryId, JournalId, StoreId};
 use crate::platform::native::entropy::OsEntropy;
@@ -23,8 +24,8 @@ pub(super) const FORMAT: u64 = 1;
 /// Bytes of a file from which on it is too long to walk whenever it is opened (1.4 s for each GB).
 ///
 /// A shorter one is: each page's checksum is looked at, so that no damage goes unseen. In a longer
-/// one damage is seen where it is met; records are told by their hashes, and `open_verified` walks
-/// it. A crash would have redb walk it too, so its commits also save the map of free pages that
+/// one only those of the small tables are, and other damage is seen where it is met: records are told
+/// by their hashes. `open_verified` walks it. A crash would have redb walk it too, so its commits also save the map of free pages that
 /// the walk would find: 12 kB, and 140 B for each MB of the file.
 pub(super) const LONG_FILE: u64 = 128 * 1_048_576;
 /// Memory that redb may use for pages, of all journals together.
@@ -165,13 +166,16 @@ pub(super) fn database(backend: impl StorageBackend, verify: bool) -> Result<Dat
 }
 
 /// Opens the store and reads its journals, after a look at all pages if there are few or with
-/// `verify`.
+/// `verify`, else at those of the small tables.
 pub(super) fn open(place: &Place, verify: bool) -> Result<Opened, StoreError> {
     let Place { path, backend, .. } = place;
     let verify = verify || !place.is_long()?;
     let failed = |error: redb::DatabaseError| open_failure(error, path);
     if backend.len().map_err(|error| open_error(path, error))? == 0 {
         return Err(open_error(path, "the file is empty, not a store"));
+    }
+    if !verify {
+        pages::verify(backend)?;
     }
     // Looked at first through a view that writes nothing, so that a store that is damaged or of a
     // newer format stays as it is.

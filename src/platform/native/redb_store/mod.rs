@@ -6,6 +6,7 @@ mod damaged;
 mod file;
 mod inner;
 mod lock;
+mod pages;
 mod reader;
 mod request;
 mod writer;
