@@ -203,6 +203,7 @@ pub(super) fn open_failure(error: redb::DatabaseError, path: &Path) -> StoreErro
         | StoreError::Open { .. }
         | StoreError::TooNew { .. }
         | StoreError::Damaged(_)
+        | StoreError::Evicted(_)
         | StoreError::Full(_)) => other,
     }
 }

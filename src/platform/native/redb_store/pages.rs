@@ -63,7 +63,8 @@ pub(super) fn verify(file: &SharedBackend) -> Result<(), StoreError> {
     let mut header = vec![0; HEADER_LEN];
     file.read(0, &mut header).map_err(failed)?;
     let Some((pages, [tables, own])) = Pages::from_header(file, len, &header) else { return Ok(()) };
-    pages.verify_tables(tables, &|name| name != ENTRIES.name().as_bytes() && name != IDS.name().as_bytes())?;
+    pages
+        .verify_tables(tables, &|name| name != ENTRIES.name().as_bytes() && name != IDS.name().as_bytes())?;
     pages.verify_tables(own, &|_| true)
 }
 
@@ -142,10 +143,12 @@ impl<'f> Pages<'f> {
         let len = self.page_size << size;
         let start = (|| {
             let pages = self.region_header.checked_add(self.region_pages)?.checked_mul(region)?;
-            let before = pages.checked_add(self.region_header)?.checked_add(1)?.checked_mul(self.page_size)?;
+            let before =
+                pages.checked_add(self.region_header)?.checked_add(1)?.checked_mul(self.page_size)?;
             place.checked_mul(len)?.checked_add(before)
         })();
-        let Some(start) = start.filter(|start| start.checked_add(len).is_some_and(|end| end <= self.len)) else {
+        let Some(start) = start.filter(|start| start.checked_add(len).is_some_and(|end| end <= self.len))
+        else {
             return Ok(None);
         };
         let mut bytes = vec![0; usize::try_from(len).unwrap_or_default()];
@@ -269,8 +272,8 @@ fn verified_branch(
     for at in 0..=count {
         // A child has the keys above the one before it, up to the one behind it.
         let above = at.checked_sub(1).and_then(key);
-        let checkpoints = above.is_some_and(|above| above >= CHECKPOINTS)
-            && (at < count && key(at)? < BEHIND_CHECKPOINTS);
+        let checkpoints =
+            above.is_some_and(|above| above >= CHECKPOINTS) && (at < count && key(at)? < BEHIND_CHECKPOINTS);
         if !(skip_checkpoints && checkpoints) {
             children.push(Child::at(page, pages + 8 * at, 8 + 16 * at)?);
         }
