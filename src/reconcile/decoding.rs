@@ -12,7 +12,7 @@ use crate::symbols::cell::Cell;
 use crate::symbols::decoder::Decoder;
 use crate::symbols::estimate::{estimate, first_cells, more_cells};
 use crate::symbols::mapping::ShortId;
-use crate::symbols::row::MOST_CELLS;
+use crate::symbols::row::{MOST_CELLS, Row};
 
 /// Cells that are asked for before it is given up, at least.
 const BUDGET_MIN: usize = 64;
@@ -171,9 +171,136 @@ impl Decoding {
 
 /// Cells number `from` to before `to` of the row of these ids.
 pub(crate) fn cells_of(ids: &[EntryId], from: usize, to: usize) -> Vec<Cell> {
-    let mut cells = vec![Cell::default(); to.min(MOST_CELLS)];
-    for id in ids {
-        crate::symbols::row::Row::toggle_in(&mut cells, ShortId::of(id));
-    }
+    let row = Row::of(ids.iter().map(ShortId::of), to);
+    let mut cells = row.cells().to_vec();
     cells.split_off(from.min(cells.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::crypto::hash::plain;
+    use crate::merkle::map::MerkleMap;
+    use crate::reconcile::descent::{Answer, Descent, answer};
+
+    fn ids(range: core::ops::Range<u32>) -> Vec<EntryId> {
+        range.map(|i| EntryId::from_bytes(plain(&[&i.to_be_bytes()]))).collect()
+    }
+
+    /// An id with these leading 8 bytes.
+    fn with_short(short: u64, rest: u8) -> EntryId {
+        let mut bytes = [rest; 32];
+        bytes[..8].copy_from_slice(&short.to_be_bytes());
+        EntryId::from_bytes(bytes)
+    }
+
+    /// What is found of two maps by cells, and how many bytes those took.
+    fn decode(mine: &MerkleMap, theirs: &MerkleMap, difference: u64) -> (BTreeSet<ShortId>, usize) {
+        let row = |map: &MerkleMap, prefix: &Prefix, from, to| {
+            cells_of(&map.ids_under(prefix, &[], usize::MAX), from, to)
+        };
+        let coming = if part_bits(difference) == 0 { first_cells(difference) } else { 0 };
+        let mut decoding = Decoding::new(difference, coming);
+        let mut bytes = 0;
+        let mut asked = (coming > 0).then_some((Prefix::ALL, 0, coming));
+        loop {
+            if let Some((prefix, from, count)) = asked {
+                let cells = row(theirs, &prefix, from, from + count);
+                bytes += cells.len() * Cell::BYTES;
+                let own = |prefix: &Prefix, from, to| row(mine, prefix, from, to);
+                decoding.tell((prefix, from as u64), cells, true, own).unwrap();
+            }
+            match decoding.next() {
+                Step::Ask { prefix, from, count } => asked = Some((prefix, from, count)),
+                Step::Done => return (decoding.take_found().into_iter().collect(), bytes),
+                Step::Wait => panic!("nothing is under way"),
+            }
+        }
+    }
+
+    /// Bytes of the ids and hashes of a descent, and how many differences it finds.
+    fn descend(mine: &MerkleMap, theirs: &MerkleMap) -> (usize, usize) {
+        let (mut descent, mut bytes) = (Descent::new(), 0);
+        while let Some(prefixes) = descent.next_ask() {
+            let answers: Vec<_> = prefixes.iter().map(|prefix| answer(theirs, &[], prefix)).collect();
+            for answer in &answers {
+                bytes += match answer {
+                    Answer::Children(children) => children.iter().filter(|node| node.count > 0).count() * 36,
+                    Answer::Ids(ids) => ids.len() * 34,
+                };
+            }
+            descent.tell(answers, mine, &[]).unwrap();
+        }
+        let (need, give) = descent.into_difference();
+        (bytes, need.len() + give.len())
+    }
+
+    fn maps(shared: Vec<EntryId>, mine: &[EntryId], theirs: &[EntryId]) -> (MerkleMap, MerkleMap) {
+        let with = |more: &[EntryId]| MerkleMap::from_ids([shared.clone(), more.to_vec()].concat());
+        (with(mine), with(theirs))
+    }
+
+    #[test]
+    fn f80_however_wrong_the_estimate_all_is_found_or_left_to_the_descent() {
+        for (differ, estimates) in [(0, [0, 5, 900]), (40, [1, 40, 4_000]), (900, [10, 900, 7_000])] {
+            let (mine, theirs) =
+                maps(ids(0..3_000), &ids(10_000..10_000 + differ), &ids(20_000..20_000 + differ));
+            let (descent, _) = descend(&mine, &theirs);
+            for estimate in estimates {
+                let (found, bytes) = decode(&mine, &theirs, estimate);
+                let differ = 2 * differ as usize;
+                assert!(found.len() <= differ + 2, "{differ} by {estimate}: {}", found.len());
+                if estimate as usize >= differ / 2 {
+                    assert_eq!(found.len(), differ, "by an estimate of {estimate}");
+                }
+                // A wrong estimate costs what was asked for unasked, a row at most, or half of a descent.
+                let most = (MOST_CELLS + 8_000) * Cell::BYTES;
+                assert!(bytes <= most.max(2 * descent), "{bytes} bytes by an estimate of {estimate}");
+            }
+        }
+    }
+
+    #[test]
+    fn row23_ids_ground_to_hide_each_other_cost_no_more_than_twice_a_descent() {
+        // Pairs with one short id, one on each side: in each cell they are the same, and so are gone.
+        let hidden = |rest| (0..30u64).map(|pair| with_short(pair << 40 | 7, rest)).collect::<Vec<_>>();
+        let (mine, theirs) = maps(ids(0..2_000), &hidden(1), &hidden(2));
+        let (descent, differ) = descend(&mine, &theirs);
+        assert_eq!(differ, 60, "the descent sees them");
+        let (found, bytes) = decode(&mine, &theirs, 60);
+        assert!(found.is_empty());
+        assert!(bytes <= descent, "{bytes} bytes of cells before a descent of {descent}");
+        // Pairs with one short id on the same side are gone too.
+        let (mine, theirs) = maps(ids(0..2_000), &[hidden(1), hidden(2)].concat(), &[]);
+        let (descent, differ) = descend(&mine, &theirs);
+        assert_eq!(differ, 60);
+        let (found, bytes) = decode(&mine, &theirs, 60);
+        assert!(found.is_empty() && bytes <= descent, "{bytes}, {descent}");
+    }
+
+    #[test]
+    fn row23_small_stopping_sets_are_solved_by_more_cells_or_by_the_descent() {
+        // Ground: of 2^18 ids those that stand in the same of the first 30 cells as another.
+        let mut seen = std::collections::BTreeMap::<Vec<u64>, u64>::new();
+        let mut pairs = Vec::new();
+        for id in 0..1u64 << 18 {
+            let short = id.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let cells: Vec<_> = ShortId(short).cells().take_while(|cell| *cell < 30).collect();
+            if cells.len() < 6 {
+                continue;
+            }
+            if let Some(other) = seen.insert(cells, short) {
+                pairs.push([with_short(short, 1), with_short(other, 1)]);
+            }
+        }
+        assert!(pairs.len() > 20, "{} pairs were ground", pairs.len());
+        let ground: Vec<_> = pairs.into_iter().take(8).flatten().collect();
+        let (mine, theirs) = maps(ids(0..2_000), &ground, &[]);
+        let (descent, differ) = descend(&mine, &theirs);
+        let (found, bytes) = decode(&mine, &theirs, 16);
+        assert!(bytes <= 2 * descent, "{bytes} bytes, {descent} for a descent");
+        assert!(found.len() <= differ + 1);
+    }
 }

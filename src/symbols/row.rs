@@ -5,6 +5,8 @@ use crate::symbols::mapping::ShortId;
 
 /// Cells that are kept at least.
 const FEWEST: usize = 256;
+/// Ids that are folded in at once.
+const AT_ONCE: usize = 8;
 /// Cells that are kept at most, and asked for in one reconciliation.
 pub(crate) const MOST_CELLS: usize = 16_384;
 
@@ -30,8 +32,24 @@ impl Row {
     /// The first `count` cells of the set of these ids.
     pub fn of(ids: impl IntoIterator<Item = ShortId>, count: usize) -> Self {
         let mut row = Self::new(count);
-        for id in ids {
-            row.toggle(id);
+        let mut ids = ids.into_iter();
+        let begin = |id: ShortId| (id.cells(), Cell { sum: id.0, check: id.check() });
+        // Several at a time: where one goes next is known only after a root and a division, for which the
+        // processor need not wait if there is another to go on with.
+        let mut some: Vec<_> = ids.by_ref().take(AT_ONCE).map(begin).collect();
+        let mut going = true;
+        while going {
+            going = false;
+            for (places, folded) in &mut some {
+                if let Some(cell) = place(places.peek()).and_then(|at| row.cells.get_mut(at)) {
+                    cell.fold(*folded);
+                    places.advance();
+                    going = true;
+                } else if let Some(id) = ids.next() {
+                    (*places, *folded) = begin(id);
+                    going = true;
+                }
+            }
         }
         row
     }
@@ -77,6 +95,9 @@ mod tests {
         let long = Row::of(ids(), 1_000);
         assert_eq!(Row::of(ids(), 77).cells(), long.first(77));
         assert_eq!(long.first(5_000).len(), 1_000);
+        let mut one_by_one = Row::new(1_000);
+        ids().for_each(|id| one_by_one.toggle(id));
+        assert_eq!(one_by_one, long);
         let mut emptied = long.clone();
         ids().for_each(|id| emptied.toggle(id));
         assert_eq!(emptied, Row::new(1_000));

@@ -63,7 +63,7 @@ impl Channel {
         Ok(())
     }
 
-    fn list_or_listen(&self, list: bool, journal: &Journal, effects: &mut Vec<ChannelEffect>) -> Phase {
+    fn list_or_listen(&mut self, list: bool, journal: &Journal, effects: &mut Vec<ChannelEffect>) -> Phase {
         if list {
             self.say_list(journal, effects);
             Phase::Answering(Vec::new())
@@ -230,8 +230,10 @@ impl Channel {
         Ok(())
     }
 
-    fn say_list(&self, journal: &Journal, effects: &mut Vec<ChannelEffect>) {
-        let ids: Vec<_> = journal.map().iter().map(|id| ShortId::of(&id)).collect();
+    fn say_list(&mut self, journal: &Journal, effects: &mut Vec<ChannelEffect>) {
+        // Not what came since the opening, of which the peer does not know.
+        let ids = journal.map().ids_under(&Prefix::ALL, self.view.excluded(journal), usize::MAX);
+        let ids: Vec<_> = ids.iter().map(ShortId::of).collect();
         let mut chunks = ids.chunks(SHORT_IDS_PER_FRAME).peekable();
         while let Some(ids) = chunks.next() {
             let (ids, last) = (ids.to_vec(), chunks.peek().is_none());
