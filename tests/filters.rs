@@ -76,3 +76,23 @@ fn c9_what_is_held_back_is_in_no_filter() {
         assert!(!filter.might_contain("at", &Value::from((1i64 << 53) - 1)));
     });
 }
+
+#[test]
+fn c9_filters_of_two_nodes_are_merged_if_they_were_made_for_the_same() {
+    let world = Simulation::new(3);
+    world.clone().run(async move {
+        let mut filters = Vec::new();
+        for id in [1, 2] {
+            let node = open(&world, &MemoryStore::new(StoreId::from_bytes([id; 16]))).await;
+            node.append((0..50).map(|n| Fact::new(format!("of/{id}"), n))).await.unwrap();
+            filters.push(node.bloom_for(200, 0.01).await.unwrap());
+            assert_ne!(node.bloom(0.01).await.unwrap().bits(), filters[0].bits());
+        }
+        let [mut both, two]: [_; 2] = filters.try_into().unwrap();
+        assert!(!(0..50).all(|n| both.might_contain("of/2", &Value::from(n))));
+        both.merge(&two).unwrap();
+        for (id, n) in [1, 2].into_iter().flat_map(|id| (0..50).map(move |n| (id, n))) {
+            assert!(both.might_contain(&format!("of/{id}"), &Value::from(n)));
+        }
+    });
+}

@@ -2,7 +2,7 @@
 export type Fault = "caller" | "peer" | "network" | "store" | "internal";
 /**
  * Every error of Isoroot. `code` is stable and the same in Rust, on the command line and in logs, such as
- * `CLOSED`, `CRASHED`, `TIMEOUT`, `ABORTED`, `STORE_FULL`, `UNREACHABLE`, `INVALID_FACTS`.
+ * `CLOSED`, `CRASHED`, `TIMEOUT`, `ABORTED`, `STORE_FULL`, `STORE_EVICTED`, `UNREACHABLE`, `INVALID_FACTS`.
  */
 export declare class IsorootError extends Error {
     /** Stable name of what went wrong. */
@@ -99,6 +99,7 @@ export interface NumberedEntry extends StoredEntry {
  * - When there is no room left, throw an `IsorootError` with the code `STORE_FULL` or a
  *   `QuotaExceededError`: reading goes on, and so do writes that fit. After any other failed write a node
  *   writes nothing more until it is opened again.
+ * - When its data was removed while it was in use, throw an `IsorootError` with the code `STORE_EVICTED`.
  *
  * What is thrown, and an answer of another form, fails the call with `STORE_FAILED`. A node calls it as long
  * as it lives; opening and closing it is the application's. One store object is for one node.
@@ -373,6 +374,10 @@ export interface SyncNodeEventMap {
         readonly error: IsorootError;
     }>;
 }
+/** Is called with the events of one type. */
+export type SyncNodeListener<Type extends keyof SyncNodeEventMap> = ((this: SyncNode, event: SyncNodeEventMap[Type]) => void) | {
+    handleEvent(event: SyncNodeEventMap[Type]): void;
+};
 
 /** A proof about several entries. */
 export interface Proved {
@@ -431,6 +436,11 @@ export declare class BloomFilter {
     get rate(): number;
     /** Whether a fact with this predicate and value may be in. If not, it is not. */
     mightContain(predicate: string, value: FactValue): boolean;
+    /**
+     * One that holds what this one or the other holds, with the count estimated. Both must have been made for the
+     * same rate and number of facts, as by `node.bloom({ expected })`; else it fails with `INVALID_FILTER`.
+     */
+    merge(other: BloomFilter): BloomFilter;
     /** Its bytes, for `from` here or elsewhere. */
     toBytes(): Uint8Array;
 }
@@ -498,12 +508,20 @@ export interface Rejected {
     /** The same for people. */
     readonly message: string;
 }
+/** An authentic entry, with two marks that are no verdicts. */
+export interface Judged {
+    readonly id: EntryId;
+    /** It was in the journal here already: taking it in changes nothing. */
+    readonly isKnown: boolean;
+    /** It is over 300,000 ms ahead of the clock here, and held back from `facts` until it is due. */
+    readonly isAhead: boolean;
+}
 /** The verdicts on what was handed over, and what was done. */
 export interface Received {
     /** Authentic, and proved to be under the root. In the journal now, if this was no dry run. */
-    readonly verified: readonly EntryId[];
+    readonly verified: readonly Judged[];
     /** Authentic, and came without a proof. In the journal only if they were admitted or had been there before. */
-    readonly unproved: readonly EntryId[];
+    readonly unproved: readonly Judged[];
     /** Neither. Nothing of them is kept. */
     readonly rejected: readonly Rejected[];
     /** How many came more than once: each is judged once, where it came first. */
@@ -514,8 +532,6 @@ export interface Received {
     readonly root: Root;
 }
 
-/** How a node stands. It can be used in all states but `closed` and `crashed`; it dials while `running`. */
-export type State = "stopped" | "starting" | "running" | "stopping" | "closed" | "crashed";
 /** Where a node keeps its journal, and whom it dials. */
 export interface NodeOptions extends WaitOptions {
     /**
@@ -552,6 +568,9 @@ export interface OpenOptions extends NodeOptions {
     /** Its link or id. The hub that a link names becomes a peer. Everyone who has it may read and write. */
     journal: string;
 }
+
+/** How a node stands. It can be used in all states but `closed` and `crashed`; it dials while `running`. */
+export type State = "stopped" | "starting" | "running" | "stopping" | "closed" | "crashed";
 /** How a node stands with a peer. */
 export interface PeerInfo {
     readonly address: string;
@@ -599,11 +618,19 @@ export interface Status {
     readonly store: StoreId;
     /** The last entry's place in this store. */
     readonly number: number;
+    /**
+     * What the journal was loaded from when it was opened: its checkpoint and the records behind that, or all of
+     * its records: there was no checkpoint, or one that did not agree with them and is made anew.
+     */
+    readonly loadedFrom: "records" | "checkpoint" | "recordsAgain";
+    /** Number of the last entry that the checkpoint was about; null if it was not loaded from one. */
+    readonly checkpoint: number | null;
     /** Connections that are open or being made. */
     readonly connections: number;
     /** Who dials: this node, another tab that shares store and journal, or nobody. */
     readonly dials: "this" | "other" | "none";
 }
+
 /**
  * One journal on this device. Appending and reading work started or stopped, connected or not.
  *
@@ -634,7 +661,8 @@ export declare class SyncNode extends EventTarget implements AsyncDisposable {
     /** Ends all connections. Reading and appending go on. Stopping what is stopped changes nothing. */
     stop(options?: WaitOptions): Promise<void>;
     /**
-     * Stops, and ends the node for good: what still waits and every later call fails with `CLOSED`. Closing
+     * Stops, and ends the node for good: what still waits and every later call fails with `CLOSED`. Resolves
+     * when what was being written is written, the checkpoint too, or after some seconds without that. Closing
      * what is closed or crashed changes nothing.
      */
     close(): Promise<void>;
@@ -685,10 +713,12 @@ export declare class SyncNode extends EventTarget implements AsyncDisposable {
     statistics(options?: WaitOptions): Promise<Statistics>;
     /**
      * A Bloom filter over predicate and value of every fact that `facts` gives now. It lets a share of `rate` of
-     * other pairs pass, 0.01 by default, 0.00001 to 0.99999. Reads all facts.
+     * other pairs pass, 0.01 by default, 0.00001 to 0.99999, if there are no more than `expected`, by default as
+     * many as facts are here. Reads all facts.
      */
     bloom(options?: WaitOptions & {
         rate?: number;
+        expected?: number;
     }): Promise<BloomFilter>;
     /**
      * Judges entries of this journal that somebody hands over, at most 10,000, against a root that you trust, and
@@ -761,9 +791,5 @@ export interface SyncNode {
     addEventListener<Type extends keyof SyncNodeEventMap>(type: Type, listener: SyncNodeListener<Type> | null, options?: boolean | AddEventListenerOptions): void;
     removeEventListener<Type extends keyof SyncNodeEventMap>(type: Type, listener: SyncNodeListener<Type> | null, options?: boolean | EventListenerOptions): void;
 }
-/** Is called with the events of one type. */
-export type SyncNodeListener<Type extends keyof SyncNodeEventMap> = ((this: SyncNode, event: SyncNodeEventMap[Type]) => void) | {
-    handleEvent(event: SyncNodeEventMap[Type]): void;
-};
 
 export {};

@@ -1,8 +1,8 @@
 // Bloom filters: which statements a journal may hold, in little space.
 
-import { fromPlain, IsorootError } from "./errors.js";
+import { IsorootError } from "./errors.js";
 import type { FactValue } from "./facts.js";
-import { type Instance, load } from "./load.js";
+import { asking, type Instance, load } from "./load.js";
 import type { RawFilter } from "./raw.js";
 import { type WaitOptions, within } from "./wait.js";
 
@@ -49,18 +49,20 @@ export class BloomFilter {
     return asking(this.#instance, () => this.#raw.mightContain(predicate, value));
   }
 
+  /**
+   * One that holds what this one or the other holds, with the count estimated. Both must have been made for the
+   * same rate and number of facts, as by `node.bloom({ expected })`; else it fails with `INVALID_FILTER`.
+   */
+  merge(other: BloomFilter): BloomFilter {
+    const bytes = other.toBytes();
+    return new BloomFilter(
+      this.#instance,
+      asking(this.#instance, () => this.#raw.merged(bytes)),
+    );
+  }
+
   /** Its bytes, for `from` here or elsewhere. */
   toBytes(): Uint8Array {
     return asking(this.#instance, () => this.#raw.toBytes());
-  }
-}
-
-/** What the wasm answers, unless it is gone. */
-function asking<T>(instance: Instance, ask: () => T): T {
-  if (instance.crash) throw instance.crash;
-  try {
-    return ask();
-  } catch (error) {
-    throw instance.crash ?? fromPlain(error);
   }
 }

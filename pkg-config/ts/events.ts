@@ -2,6 +2,7 @@
 
 import type { IsorootError } from "./errors.js";
 import type { DeviceId, JournalId, Root } from "./ids.js";
+import type { SyncNode } from "./node.js";
 
 /** What a sync did. */
 export interface SyncReport {
@@ -62,3 +63,8 @@ export interface SyncNodeEventMap {
   /** Isoroot itself has failed. Open the journal again: what was acknowledged is in the store. */
   crashed: SyncNodeEvent<"crashed", { readonly error: IsorootError }>;
 }
+
+/** Is called with the events of one type. */
+export type SyncNodeListener<Type extends keyof SyncNodeEventMap> =
+  | ((this: SyncNode, event: SyncNodeEventMap[Type]) => void)
+  | { handleEvent(event: SyncNodeEventMap[Type]): void };

@@ -97,6 +97,17 @@ export async function* pieces(source: FileSource, signal: AbortSignal | undefine
   }
 }
 
+/** What `next` gives until it gives nothing, as a stream. @internal */
+export function streamed(next: () => Promise<Uint8Array | null>): ReadableStream<Uint8Array> {
+  const pull = async (controller: ReadableStreamDefaultController<Uint8Array>) => {
+    const piece = await next();
+    if (piece) controller.enqueue(piece);
+    else controller.close();
+  };
+  // Nothing is read ahead: it begins with the first question.
+  return new ReadableStream({ pull }, { highWaterMark: 0 });
+}
+
 interface Reading {
   read(): Promise<{ done?: boolean | undefined; value?: Uint8Array | undefined }>;
   /** Lets go of the source; unless it has ended, nobody wants more of it. */

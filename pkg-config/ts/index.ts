@@ -12,7 +12,7 @@ export {
   type Transport,
 } from "./custom.js";
 export { IsorootError, type Fault } from "./errors.js";
-export { SyncNodeEvent, type SyncNodeEventMap, type SyncReport } from "./events.js";
+export { SyncNodeEvent, type SyncNodeEventMap, type SyncNodeListener, type SyncReport } from "./events.js";
 export type { Entry, Fact, FactRecord, FactsOptions, FactValue, HeldEntry, Query, Range } from "./facts.js";
 export { fileHeader, type FileHeader, type FileSource, type ImportReport } from "./files.js";
 export { Identity } from "./identity.js";
@@ -32,19 +32,10 @@ export {
   type Root,
   type StoreId,
 } from "./ids.js";
-export {
-  SyncNode,
-  type Appended,
-  type CreateOptions,
-  type NodeOptions,
-  type OpenOptions,
-  type PeerInfo,
-  type PeerSync,
-  type State,
-  type Status,
-  type SyncNodeListener,
-} from "./node.js";
+export { SyncNode } from "./node.js";
+export type { CreateOptions, NodeOptions, OpenOptions } from "./options.js";
 export { verify, verifyProof, type Proved, type Verified } from "./proofs.js";
 export type { Statistics } from "./statistics.js";
-export type { Received, ReceiveOptions, Rejected, Submission } from "./verification.js";
+export type { Appended, PeerInfo, PeerSync, State, Status } from "./status.js";
+export type { Judged, Received, ReceiveOptions, Rejected, Submission } from "./verification.js";
 export type { WaitOptions } from "./wait.js";

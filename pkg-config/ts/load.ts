@@ -1,7 +1,7 @@
 // Instances of the wasm: made when first needed, shared, and replaced after a crash.
 
 import { compile } from "#source";
-import { IsorootError } from "./errors.js";
+import { fromPlain, IsorootError } from "./errors.js";
 import { instantiate } from "./glue.js";
 import type { Exports } from "./raw.js";
 
@@ -103,3 +103,13 @@ function refuseIfForbidden(): void {
 
 /** Workers of Cloudflare get modules ready-made, and may not compile any. */
 const compilesElsewhere = globalThis.navigator?.userAgent === "Cloudflare-Workers";
+
+/** What the wasm answers, unless it is gone. */
+export function asking<T>(instance: Instance, ask: () => T): T {
+  if (instance.crash) throw instance.crash;
+  try {
+    return ask();
+  } catch (error) {
+    throw instance.crash ?? fromPlain(error);
+  }
+}

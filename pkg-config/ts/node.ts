@@ -1,9 +1,10 @@
 // A node: one journal on this device, kept equal with its peers while started.
 
 import { BloomFilter } from "./bloom.js";
-import { type Connection, type Store, tameConnection, tameStore, tameTransports, type Transport } from "./custom.js";
+import { type Connection, tameConnection } from "./custom.js";
+import { answer, peersElsewhere, syncElsewhere } from "./elsewhere.js";
 import { fromPlain, IsorootError, type PlainError } from "./errors.js";
-import { SyncNodeEvent, type SyncNodeEventMap, type SyncReport } from "./events.js";
+import { SyncNodeEvent, type SyncNodeEventMap, type SyncNodeListener } from "./events.js";
 import {
   type Entry,
   type Fact,
@@ -11,111 +12,22 @@ import {
   type FactRecord,
   type FactsOptions,
   type HeldEntry,
-  type Page,
+  list,
   rawQuery,
 } from "./facts.js";
-import { type FileSource, type ImportReport, isWhole, pieces } from "./files.js";
-import { type Identity, seedOf } from "./identity.js";
-import { type DeviceId, entryId, type EntryId, type JournalId, type Position, type Root, type StoreId } from "./ids.js";
-import { type Instance, load } from "./load.js";
+import { type FileSource, type ImportReport, isWhole, pieces, streamed } from "./files.js";
+import { Growth } from "./growth.js";
+import { seedOf } from "./identity.js";
+import { type DeviceId, entryId, type EntryId, type JournalId, type Root } from "./ids.js";
+import { asking, type Instance, load } from "./load.js";
+import { around, type CreateOptions, type NodeOptions, type OpenOptions } from "./options.js";
 import type { Proved } from "./proofs.js";
-import type { RawEvent, RawExporting, RawGiven, RawNode, RawSync } from "./raw.js";
+import type { RawEvent, RawExporting, RawGiven, RawNode } from "./raw.js";
 import type { Statistics } from "./statistics.js";
-import { type Question, SILENCE, Tabs } from "./tabs.js";
+import { type Appended, type PeerInfo, type PeerSync, type State, type Status, toPeers, toStatus, toSyncs } from "./status.js";
+import { NOT_STARTED, Tabs } from "./tabs.js";
 import { judging, type Received, type ReceiveOptions, type Submission, submissions } from "./verification.js";
-import { aborted, type Call, TIMEOUT, type WaitOptions, within } from "./wait.js";
-
-/** How a node stands. It can be used in all states but `closed` and `crashed`; it dials while `running`. */
-export type State = "stopped" | "starting" | "running" | "stopping" | "closed" | "crashed";
-
-/** Where a node keeps its journal, and whom it dials. */
-export interface NodeOptions extends WaitOptions {
-  /**
-   * `"memory"`, the default, or the name of a store in IndexedDB, which outlives the page and may be shared
-   * by tabs, workers and journals of an origin; or a store of the application's own.
-   */
-  store?: string | Store;
-  /** Transports of the application's own, by the scheme of the addresses that they dial. */
-  transports?: Readonly<Record<string, Transport>>;
-  /**
-   * Addresses to dial once started, such as `wss://hub.example/sync`, or `pipe:NAME` within the page. Unlike
-   * those of `addPeer` they are not kept in the store: give them each time.
-   */
-  peers?: readonly string[];
-  /** Whether to dial `ws://` beyond this machine, where nothing that passes is secret or safe from change. */
-  allowPlain?: boolean;
-  /**
-   * The device's key, as an identity or its 32 secret bytes, if the store is not to hold it. By default a new
-   * store makes one and keeps it. A store that was opened with an identity needs it each time: another is
-   * refused with `OTHER_DEVICE`, none with `KEY_NEEDED`. Two stores with one key are two devices in one's
-   * clothes: their entries fork, which harms nobody and shows.
-   */
-  identity?: Identity | Uint8Array;
-}
-
-/** Which journal to make. Without a genesis or name it is a new one. */
-export interface CreateOptions extends NodeOptions {
-  /** The first bytes of the journal. */
-  genesis?: Uint8Array;
-  /** The open journal that everybody derives from this text, for demos and tests. */
-  name?: string;
-}
-
-/** Which journal to open. */
-export interface OpenOptions extends NodeOptions {
-  /** Its link or id. The hub that a link names becomes a peer. Everyone who has it may read and write. */
-  journal: string;
-}
-
-/** How a node stands with a peer. */
-export interface PeerInfo {
-  readonly address: string;
-  /** `waiting` is the time between a failure and the next attempt. */
-  readonly status: "idle" | "connecting" | "connected" | "waiting";
-  readonly device: DeviceId | null;
-  /** Attempts in a row that failed. */
-  readonly failures: number;
-  /** What the last failure was. */
-  readonly error: IsorootError | null;
-}
-
-/** How syncing with one peer went. */
-export type PeerSync =
-  | { readonly peer: string; readonly report: SyncReport; readonly error: null }
-  | { readonly peer: string; readonly report: null; readonly error: IsorootError };
-
-/** An entry that is durable here. */
-export interface Appended {
-  readonly id: EntryId;
-  /** Its place in the order of commit here. */
-  readonly number: number;
-}
-
-/** A node and its journal at one moment. */
-export interface Status {
-  readonly state: State;
-  /** Two nodes are in sync exactly when their roots are equal. */
-  readonly root: Root;
-  readonly entries: number;
-  readonly facts: number;
-  /** Different predicates. */
-  readonly predicates: number;
-  /** Different authorities; that of a fact that names none is its device. */
-  readonly authorities: number;
-  /** Devices that have written. */
-  readonly devices: number;
-  /** Entries that are held back from `facts` for now. */
-  readonly heldBack: number;
-  /** The place behind all that is shown: `after` it comes what is new. */
-  readonly position: Position;
-  readonly store: StoreId;
-  /** The last entry's place in this store. */
-  readonly number: number;
-  /** Connections that are open or being made. */
-  readonly connections: number;
-  /** Who dials: this node, another tab that shares store and journal, or nobody. */
-  readonly dials: "this" | "other" | "none";
-}
+import { aborted, type Call, endless, TIMEOUT, type WaitOptions, within } from "./wait.js";
 
 /**
  * One journal on this device. Appending and reading work started or stopped, connected or not.
@@ -131,8 +43,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
   readonly #instance: Instance;
   #state: State = "stopped";
   #closing: Promise<void> | undefined;
-  #growth = 0;
-  readonly #sleepers = new Set<() => void>();
+  readonly #growth: Growth;
   /** The other nodes on this store and journal, where there may be any. */
   readonly #tabs: Tabs | undefined;
   /** Whether this node dials: of those that share a store and a journal one does. */
@@ -161,9 +72,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
     make: (instance: Instance, given: RawGiven) => Promise<RawNode>,
   ): Promise<SyncNode> {
     const { signal } = options;
-    const store = typeof options.store === "string" && options.store !== "memory" ? options.store : undefined;
-    const custom = typeof options.store === "object" ? tameStore(options.store) : undefined;
-    const transports = tameTransports(options.transports ?? {});
+    const surroundings = around(options);
     if (signal?.aborted) throw aborted(signal);
     const end = Date.now() + (options.timeout ?? TIMEOUT);
     const rest = (): WaitOptions => ({ ...(signal && { signal }), timeout: Math.max(1, end - Date.now()) });
@@ -172,13 +81,13 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
       identity?.fill(0);
       throw error;
     });
-    const making = make(instance, { store, custom, transports, plain: options.allowPlain ?? false, identity });
+    const making = make(instance, { ...surroundings, identity });
     // The wasm has its own copy.
     identity?.fill(0);
     let node: SyncNode | undefined;
     try {
       const raw = await within(making, what, rest(), instance);
-      node = new SyncNode(raw, instance, store);
+      node = new SyncNode(raw, instance, surroundings.store);
       await node.#call("reading the peers", rest(), (raw) => raw.dialKeptPeers());
       if (raw.hub) await node.#dialHub(raw.hub, rest());
       for (const peer of options.peers ?? []) await node.#change(String(peer), true, false, rest());
@@ -195,6 +104,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
     super();
     this.#raw = raw;
     this.#instance = instance;
+    this.#growth = new Growth(instance);
     this.journal = raw.journal as JournalId;
     this.device = raw.device as DeviceId;
     instance.onCrash(this.#onCrash);
@@ -209,12 +119,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
 
   /** The link that invites to the journal. Everyone who has it may read and write. */
   link(hub?: string): string {
-    if (this.#instance.crash) throw this.#instance.crash;
-    try {
-      return this.#instance.exports.formatLink(this.journal, hub);
-    } catch (error) {
-      throw fromPlain(error);
-    }
+    return asking(this.#instance, () => this.#instance.exports.formatLink(this.journal, hub));
   }
 
   /**
@@ -248,7 +153,8 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
   }
 
   /**
-   * Stops, and ends the node for good: what still waits and every later call fails with `CLOSED`. Closing
+   * Stops, and ends the node for good: what still waits and every later call fails with `CLOSED`. Resolves
+   * when what was being written is written, the checkpoint too, or after some seconds without that. Closing
    * what is closed or crashed changes nothing.
    */
   close(): Promise<void> {
@@ -259,7 +165,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
   async #close(): Promise<void> {
     if (this.#state === "crashed") return;
     this.#become("closed");
-    this.#wake();
+    this.#growth.wake();
     this.#tabs?.close();
     this.#instance.offCrash(this.#onCrash);
     // An instance that crashes now has closed it as well.
@@ -303,18 +209,14 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
     const { signal } = options;
     return new FactIterator(
       {
-        page: (options, after, limit) => this.#page(options, after, limit),
-        grown: () => this.#growth,
-        growth: (seen, ended) => this.#grows(seen, ended, signal),
+        page: (options, after, limit) =>
+          this.#call("reading", signal ? { signal } : {}, async (raw) =>
+            raw.page(rawQuery(options), after === undefined ? undefined : String(after), limit),
+          ),
+        grown: () => this.#growth.count,
+        growth: (seen, ended) => this.#growth.beyond(seen, ended, signal),
       },
       { ...options },
-    );
-  }
-
-  #page(options: FactsOptions, after: Position | undefined, limit: number): Promise<Page> {
-    const { signal } = options;
-    return this.#call("reading", signal ? { signal } : {}, async (raw) =>
-      raw.page(rawQuery(options), after === undefined ? undefined : String(after), limit),
     );
   }
 
@@ -327,27 +229,6 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
     return this.#call("asking", options, (raw) =>
       raw.heldBack(after === undefined ? undefined : String(after), limit),
     );
-  }
-
-  async #grows(seen: number, ended: AbortSignal, signal: AbortSignal | undefined): Promise<void> {
-    if (this.#growth !== seen || ended.aborted) return;
-    let wake = () => {};
-    const woken = new Promise<void>((resolve) => {
-      wake = resolve;
-    });
-    this.#sleepers.add(wake);
-    ended.addEventListener("abort", wake);
-    try {
-      await within(woken, "waiting", { timeout: Infinity, ...(signal && { signal }) }, this.#instance);
-    } finally {
-      this.#sleepers.delete(wake);
-      ended.removeEventListener("abort", wake);
-    }
-  }
-
-  #wake(): void {
-    this.#growth++;
-    for (const wake of [...this.#sleepers]) wake();
   }
 
   /** The entry with this id, if it is here; also one that is held back. */
@@ -376,7 +257,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
   /** The node and its journal as they are now. */
   async status(options: WaitOptions = {}): Promise<Status> {
     const status = await this.#call("asking", options, (raw) => raw.status());
-    return { state: this.#state, ...status };
+    return toStatus(this.#state, status);
   }
 
   /**
@@ -389,11 +270,13 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
 
   /**
    * A Bloom filter over predicate and value of every fact that `facts` gives now. It lets a share of `rate` of
-   * other pairs pass, 0.01 by default, 0.00001 to 0.99999. Reads all facts.
+   * other pairs pass, 0.01 by default, 0.00001 to 0.99999, if there are no more than `expected`, by default as
+   * many as facts are here. Reads all facts.
    */
-  async bloom(options: WaitOptions & { rate?: number } = {}): Promise<BloomFilter> {
-    const rate = Number(options.rate ?? 0.01);
-    return BloomFilter.of(this.#instance, await this.#call("reading", options, (raw) => raw.bloom(rate)));
+  async bloom(options: WaitOptions & { rate?: number; expected?: number } = {}): Promise<BloomFilter> {
+    const { rate = 0.01, expected } = options;
+    const made = this.#call("reading", options, (raw) => raw.bloom(Number(rate), expected && Number(expected)));
+    return BloomFilter.of(this.#instance, await made);
   }
 
   /**
@@ -420,15 +303,8 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
   export(options: { signal?: AbortSignal } = {}): ReadableStream<Uint8Array> {
     const { signal } = options;
     if (signal?.aborted) throw aborted(signal);
-    const endless = { timeout: Infinity, ...(signal && { signal }) };
     let exporting: RawExporting | undefined;
-    const pull = async (controller: ReadableStreamDefaultController<Uint8Array>) => {
-      const piece = await this.#call("exporting", endless, (raw) => (exporting ??= raw.export()).next());
-      if (piece) controller.enqueue(piece);
-      else controller.close();
-    };
-    // Nothing is read ahead: it begins with the first question.
-    return new ReadableStream({ pull }, { highWaterMark: 0 });
+    return streamed(() => this.#call("exporting", endless(signal), (raw) => (exporting ??= raw.export()).next()));
   }
 
   /**
@@ -446,12 +322,10 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
   }
 
   async #read(source: FileSource, check: boolean, signal: AbortSignal | undefined): Promise<ImportReport> {
-    const endless = { timeout: Infinity, ...(signal && { signal }) };
-    const importing = await this.#call("importing", endless, async (raw) => raw.import(check));
-    for await (const piece of pieces(source, signal)) {
-      await this.#call("importing", endless, () => importing.push(piece));
-    }
-    return this.#call("importing", endless, () => importing.finish());
+    const call = <T>(work: (raw: RawNode) => Promise<T>) => this.#call("importing", endless(signal), work);
+    const importing = await call(async (raw) => raw.import(check));
+    for await (const piece of pieces(source, signal)) await call(() => importing.push(piece));
+    return call(() => importing.finish());
   }
 
   /**
@@ -466,10 +340,10 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
     const syncs = await this.#call("syncing", options, (raw, call) =>
       raw.sync(peers).catch((error: PlainError) => {
         if (error?.code !== "OTHER_TAB" || !this.#tabs) throw error;
-        return this.#syncElsewhere(raw, this.#tabs, peers, call);
+        return syncElsewhere(raw, this.#growth, this.#tabs, peers, call);
       }),
     );
-    return syncs.map(({ peer, report, error }) => ({ peer, report, error: toError(error) }) as PeerSync);
+    return toSyncs(syncs);
   }
 
   /**
@@ -513,14 +387,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
    * one, or the one of another tab that shares store and journal.
    */
   async peers(options: WaitOptions = {}): Promise<PeerInfo[]> {
-    const peers = await this.#call("asking", options, async (raw, call) => {
-      const tabs = this.#tabs;
-      if (!tabs || (await raw.status()).dials !== "other") return raw.peers();
-      const answer = within(tabs.ask({ what: "peers" }, call), "asking", { timeout: ELSEWHERE }, undefined, call);
-      // A tab that does not answer, or not yet: its peers are known, if not how they are.
-      return answer.catch(() => raw.peers());
-    });
-    return peers.map((peer) => ({ ...peer, error: toError(peer.error) }) as PeerInfo);
+    return toPeers(await this.#call("asking", options, (raw, call) => peersElsewhere(raw, this.#tabs, call)));
   }
 
   /**
@@ -555,50 +422,8 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
         // It may be of a kind that is not dialled here.
         void (added ? this.#raw.addPeer(address, false) : this.#raw.removePeer(address, false)).catch(() => {});
       },
-      asked: (question) => this.#answer(question),
+      asked: (question) => answer(this.#raw, this.#growth, question),
     });
-  }
-
-  /** What another tab asks of the one that dials. */
-  async #answer(question: Question): Promise<unknown> {
-    const raw = this.#raw;
-    if ((await raw.status()).dials !== "this") return SILENCE;
-    if (question.what === "peers") return raw.peers();
-    // What the other tab has appended reaches this one by the store.
-    await this.#reaches(raw, question.number);
-    const outcome = await raw.sync(question.peers ?? undefined).then(
-      (syncs) => ({ syncs }),
-      (error: unknown) => ({ error }),
-    );
-    const { dials, number } = await raw.status();
-    // Stopped meanwhile: whoever dials now is asked again.
-    if (dials !== "this") return SILENCE;
-    if ("error" in outcome) throw outcome.error;
-    return { ...outcome, number };
-  }
-
-  async #syncElsewhere(raw: RawNode, tabs: Tabs, peers: readonly string[] | undefined, call: Call): Promise<RawSync[]> {
-    const { number } = await raw.status();
-    // Stopped or taken over meanwhile: nobody else would answer.
-    if ((await raw.status()).dials !== "other") return raw.sync(peers);
-    const synced = await tabs.ask({ what: "sync", number, peers: peers ?? null }, call);
-    await this.#reaches(raw, synced.number);
-    return synced.syncs;
-  }
-
-  /** Resolves when the journal here is as long as that, or after a while. */
-  async #reaches(raw: RawNode, number: number): Promise<void> {
-    const ended = new AbortController();
-    const timer = setTimeout(() => ended.abort(), FOLLOWED);
-    try {
-      while (!ended.signal.aborted) {
-        const seen = this.#growth;
-        if ((await raw.status()).number >= number) return;
-        await this.#grows(seen, ended.signal, undefined);
-      }
-    } finally {
-      clearTimeout(timer);
-    }
   }
 
   /** Calls the wasm, unless that is over, and waits no longer than asked for. */
@@ -621,7 +446,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
   readonly #onCrash = (error: IsorootError): void => {
     this.#become("crashed");
     this.#tabs?.close();
-    this.#wake();
+    this.#growth.wake();
     // From a stack of its own: this one ends in the wreck.
     queueMicrotask(() => this.dispatchEvent(new SyncNodeEvent("crashed", { error })));
   };
@@ -651,35 +476,11 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
 
   #tell({ type, detail }: RawEvent): void {
     if (this.#state === "closed") return;
-    if (type === "grew" || type === "due" || type === "lagged") this.#wake();
+    if (type === "grew" || type === "due" || type === "lagged") this.#growth.wake();
     const error = detail?.["error"];
     const told = error ? { ...detail, error: fromPlain(error) } : detail;
     this.dispatchEvent(new SyncNodeEvent(type, told));
   }
-}
-
-/** How long another tab may take to say how its peers are, in milliseconds. */
-const ELSEWHERE = 2_000;
-
-/** How long what one tab has appended may take to reach another, in milliseconds. */
-const FOLLOWED = 10_000;
-
-/** What the wasm says of a sync in a node that is not started. */
-const NOT_STARTED: PlainError = {
-  code: "NOT_STARTED",
-  message: "the sync service is not started",
-  fault: "caller",
-  retryable: false,
-};
-
-/** The same as a genuine array, which runs no code of the caller's when it is read. */
-function list<T>(given: readonly T[]): T[] {
-  if (!Array.isArray(given)) throw new IsorootError("INVALID_FACTS", "an entry is an array of facts");
-  return Array.from(given);
-}
-
-function toError(error: PlainError | null): IsorootError | null {
-  return error && (fromPlain(error) as IsorootError);
 }
 
 // The methods of EventTarget, with the events that there are.
@@ -695,8 +496,3 @@ export interface SyncNode {
     options?: boolean | EventListenerOptions,
   ): void;
 }
-
-/** Is called with the events of one type. */
-export type SyncNodeListener<Type extends keyof SyncNodeEventMap> =
-  | ((this: SyncNode, event: SyncNodeEventMap[Type]) => void)
-  | { handleEvent(event: SyncNodeEventMap[Type]): void };

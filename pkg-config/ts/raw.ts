@@ -41,6 +41,8 @@ export interface RawStatus {
   position: Position;
   store: StoreId;
   number: number;
+  loadedFrom: "records" | "checkpoint" | "recordsAgain";
+  checkpoint: number | null;
   connections: number;
   dials: "this" | "other" | "none";
 }
@@ -64,6 +66,7 @@ export interface RawFilter {
   readonly count: number;
   readonly rate: number;
   mightContain(predicate: string, value: unknown): boolean;
+  merged(other: Uint8Array): RawFilter;
   toBytes(): Uint8Array;
 }
 
@@ -108,7 +111,7 @@ export interface RawNode {
   proveAll(entries: string[]): Promise<Proved>;
   status(): Promise<RawStatus>;
   statistics(): Promise<Statistics>;
-  bloom(rate: number): Promise<RawFilter>;
+  bloom(rate: number, expected: number | undefined): Promise<RawFilter>;
   receive(root: string, entries: RawSubmission[], judging: RawJudging, call: Call): Promise<Received>;
   sync(peers: readonly string[] | undefined): Promise<RawSync[]>;
   events(): Promise<RawEvent[]>;

@@ -37,6 +37,14 @@ export const SILENCE = Symbol("silence");
 /** The node is closed. */
 const CLOSED: PlainError = { code: "CLOSED", message: "the node is closed", fault: "caller", retryable: false };
 
+/** What the wasm says of a sync in a node that is not started. */
+export const NOT_STARTED: PlainError = {
+  code: "NOT_STARTED",
+  message: "the sync service is not started",
+  fault: "caller",
+  retryable: false,
+};
+
 /** The events that a dialling node tells the others. */
 const NEWS = new Set(["connected", "disconnected", "synced"]);
 

@@ -41,12 +41,21 @@ export interface Rejected {
   readonly message: string;
 }
 
+/** An authentic entry, with two marks that are no verdicts. */
+export interface Judged {
+  readonly id: EntryId;
+  /** It was in the journal here already: taking it in changes nothing. */
+  readonly isKnown: boolean;
+  /** It is over 300,000 ms ahead of the clock here, and held back from `facts` until it is due. */
+  readonly isAhead: boolean;
+}
+
 /** The verdicts on what was handed over, and what was done. */
 export interface Received {
   /** Authentic, and proved to be under the root. In the journal now, if this was no dry run. */
-  readonly verified: readonly EntryId[];
+  readonly verified: readonly Judged[];
   /** Authentic, and came without a proof. In the journal only if they were admitted or had been there before. */
-  readonly unproved: readonly EntryId[];
+  readonly unproved: readonly Judged[];
   /** Neither. Nothing of them is kept. */
   readonly rejected: readonly Rejected[];
   /** How many came more than once: each is judged once, where it came first. */

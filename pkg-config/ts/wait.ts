@@ -28,6 +28,11 @@ export interface Call {
   ended?: () => void;
 }
 
+/** For what takes as long as it takes. @internal */
+export function endless(signal: AbortSignal | undefined): WaitOptions {
+  return { timeout: Infinity, ...(signal && { signal }) };
+}
+
 /** Why a wait is over before it begins. @internal */
 export function aborted(signal: AbortSignal): IsorootError {
   return new IsorootError("ABORTED", "the call was aborted", { cause: signal.reason });

@@ -6,6 +6,7 @@ use wasm_bindgen::JsValue;
 use crate::bindings::error::peer_error;
 use crate::bindings::object::{number, object, optional, text};
 use crate::driver::command::{JournalStatus, PeerSync};
+use crate::journal::checkpoint::LoadedFrom;
 use crate::service::event::Event;
 use crate::service::peers::{PeerInfo, PeerStatus};
 use crate::session::report::SyncReport;
@@ -87,6 +88,11 @@ fn report(report: &SyncReport) -> JsValue {
 
 /// A journal as it is, how many connections there are, and who dials.
 pub(super) fn status(status: &JournalStatus, connections: usize, dials: &str) -> JsValue {
+    let (loaded, checkpoint) = match status.loaded_from {
+        LoadedFrom::Records => ("records", None),
+        LoadedFrom::Checkpoint { number } => ("checkpoint", Some(number)),
+        LoadedFrom::RecordsAgain => ("recordsAgain", None),
+    };
     object(&[
         ("root", text(status.root)),
         ("entries", number(status.root.count)),
@@ -98,6 +104,8 @@ pub(super) fn status(status: &JournalStatus, connections: usize, dials: &str) ->
         ("store", text(status.cursor.store)),
         ("number", number(status.cursor.number)),
         ("position", text(status.position)),
+        ("loadedFrom", loaded.into()),
+        ("checkpoint", checkpoint.map_or(JsValue::NULL, number)),
         ("connections", number(connections as u64)),
         ("dials", dials.into()),
     ])

@@ -7,7 +7,8 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use crate::bindings::convert::{self, ConvertError};
 use crate::bindings::error::CallError;
 use crate::bindings::node::Node;
-use crate::bindings::object::number;
+use crate::bindings::object::{number, whole};
+use crate::driver::filter;
 use crate::fact::bloom::{BloomError, BloomFilter};
 use crate::limits::BLOOM_BYTES;
 
@@ -20,9 +21,13 @@ pub struct Filter(BloomFilter);
 
 #[wasm_bindgen]
 impl Node {
-    /// A filter over predicate and value of every fact that queries show.
-    pub fn bloom(&self, rate: f64) -> Promise {
-        self.call(async move |open| Ok(Filter(open.node().bloom(rate).await?).into()))
+    /// A filter over predicate and value of every fact that queries show, made for so many, or for as many
+    /// as there are.
+    pub fn bloom(&self, rate: f64, expected: Option<f64>) -> Promise {
+        self.call(async move |open| {
+            let expected = expected.map(whole);
+            Ok(Filter(filter::bloom(open.node(), rate, expected).await?).into())
+        })
     }
 }
 
@@ -38,6 +43,16 @@ impl Filter {
         let predicate = convert::text(predicate).map_err(wrong("predicate"))?;
         let value = convert::from_js(value).map_err(wrong("value"))?;
         Ok(self.0.might_contain(&predicate, &value))
+    }
+
+    /// One that holds what either of them holds, if both were made for the same.
+    ///
+    /// # Errors
+    /// When the bytes are no filter, or one of another size.
+    pub fn merged(&self, other: &Uint8Array) -> Result<Filter, JsValue> {
+        let mut both = self.0.clone();
+        both.merge(&read(other)?.0).map_err(CallError::from)?;
+        Ok(Self(both))
     }
 
     /// Its bytes.

@@ -347,16 +347,19 @@ impl Node {
         self.call(async |_| Ok(JsValue::from_bool(IndexedDbStore::persist().await)))
     }
 
-    /// Stops, and ends every call that still waits with `CLOSED`. Closing what is closed changes nothing.
+    /// Stops, ends every call that still waits with `CLOSED`, and keeps the checkpoint. Closing what is closed
+    /// changes nothing.
     pub fn close(&self) -> Promise {
         let open = self.open.take();
         promise(async move {
             let Some(open) = open else { return Ok(JsValue::UNDEFINED) };
             let stopped = open.dialling.stop(&open.node).await;
             open.calls.end();
-            // With the last handle the command loop ends, and with it all who wait for its answers.
-            drop(open);
+            // The command loop ends, and with it all who wait for its answers; what it was writing is
+            // written, if that does not take longer than a stop may.
+            let closed = open.node.service().close().await;
             stopped?;
+            closed?;
             Ok(JsValue::UNDEFINED)
         })
     }

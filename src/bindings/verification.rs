@@ -120,10 +120,10 @@ async fn apply(
 fn verdicts(judged: &Verification<Entry>) -> [(&'static str, JsValue); 4] {
     let (verified, unproved, rejected) = (Array::new(), Array::new(), Array::new());
     for entry in &judged.verified {
-        verified.push(&text(entry.id()));
+        verified.push(&marked(entry.id(), entry.is_known(), entry.is_ahead()));
     }
     for entry in &judged.unproved {
-        unproved.push(&text(entry.id()));
+        unproved.push(&marked(entry.id(), entry.is_known(), entry.is_ahead()));
     }
     for Rejected { place, id, reason } in &judged.rejected {
         rejected.push(&object(&[
@@ -139,4 +139,9 @@ fn verdicts(judged: &Verification<Entry>) -> [(&'static str, JsValue); 4] {
         ("rejected", rejected.into()),
         ("duplicates", number(judged.duplicates as u64)),
     ]
+}
+
+/// An authentic entry, with the marks that are no verdicts.
+fn marked(id: EntryId, known: bool, ahead: bool) -> JsValue {
+    object(&[("id", text(id)), ("isKnown", known.into()), ("isAhead", ahead.into())])
 }

@@ -7,10 +7,14 @@ use crate::fact::bloom::{BloomError, BloomFilter};
 use crate::journal::query::Query;
 use crate::limits::PAGE;
 
-/// See [`SyncNode::bloom`].
-pub(crate) async fn bloom(node: &SyncNode, rate: f64) -> Result<BloomFilter, NodeError> {
+/// See [`SyncNode::bloom_for`]; without a number it is made for as many as there are.
+pub(crate) async fn bloom(
+    node: &SyncNode,
+    rate: f64,
+    expected: Option<u64>,
+) -> Result<BloomFilter, NodeError> {
     let status = node.status().await?;
-    let made = BloomFilter::new(status.facts, rate);
+    let made = BloomFilter::new(expected.unwrap_or(status.facts), rate);
     let mut filter = made.map_err(|error| {
         if let BloomError::TooLarge { bits } = error {
             NodeError::FilterTooLarge { bits }

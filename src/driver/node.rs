@@ -241,7 +241,15 @@ impl SyncNode {
     /// When the rate is outside 0.00001 to 0.99999, the filter would take more than 1 MiB, as for over 875,000
     /// facts at 1 %, the store fails or the node is closed.
     pub async fn bloom(&self, rate: f64) -> Result<BloomFilter, NodeError> {
-        filter::bloom(self, rate).await
+        filter::bloom(self, rate, None).await
+    }
+
+    /// The same, made for `expected` pairs: only filters that were made for the same can be merged.
+    ///
+    /// # Errors
+    /// As [`bloom`](Self::bloom).
+    pub async fn bloom_for(&self, expected: u64, rate: f64) -> Result<BloomFilter, NodeError> {
+        filter::bloom(self, rate, Some(expected)).await
     }
 
     /// The Merkle root: two nodes are in sync exactly when theirs are equal.

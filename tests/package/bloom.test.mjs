@@ -40,6 +40,30 @@ test("c9_a_filter_over_a_journal_in_javascript", async () => {
   await assert.rejects(node.bloom(), code("CLOSED"));
 });
 
+test("c9_filters_of_two_devices_are_merged_if_they_were_made_for_the_same", async () => {
+  const nodes = [await made(), await made()];
+  for (const [which, node] of nodes.entries()) {
+    await node.append(Array.from({ length: 300 }, (_, value) => ({ predicate: `of/${which}`, value })));
+  }
+  const [one, two] = await Promise.all(nodes.map((node) => node.bloom({ expected: 1_000 })));
+  const both = one.merge(two);
+  assert.ok(both instanceof BloomFilter);
+  for (let value = 0; value < 300; value++) {
+    assert.ok(both.mightContain("of/0", value) && both.mightContain("of/1", value));
+  }
+  assert.ok(Math.abs(both.count - 600) < 30, `${both.count}`);
+  let passed = 0;
+  for (let i = 0; i < 20_000; i++) passed += both.mightContain("of/2", i) ? 1 : 0;
+  assert.ok(passed < 200, `${passed} of 20,000: it was made for 1,000 at 1 %`);
+  assert.deepEqual(two.merge(one).toBytes(), both.toBytes());
+  assert.deepEqual(one.merge(await BloomFilter.from(two.toBytes())).toBytes(), both.toBytes());
+  // Neither was changed.
+  assert.equal(one.mightContain("of/1", 0) && one.mightContain("of/1", 1) && one.mightContain("of/1", 2), false);
+  for (const other of [await nodes[0].bloom({ expected: 1_001 }), await nodes[0].bloom({ rate: 0.02, expected: 1_000 }), await nodes[0].bloom()]) {
+    assert.throws(() => one.merge(other), code("INVALID_FILTER"));
+  }
+});
+
 test("c9_bytes_that_are_no_filter_are_refused", async () => {
   const node = await made();
   await node.append({ predicate: "note/1/title", value: "Milk" });

@@ -136,6 +136,70 @@ test("f119_no_room_is_told_and_another_failed_write_is_final", async () => {
   await again.append(fact(5));
 });
 
+test("f61_closing_waits_for_the_checkpoint_and_the_next_node_opens_from_it", async () => {
+  const store = new MemoryStore();
+  const entries = Array.from({ length: 300 }, (_, value) => [fact(value)]);
+  const first = await made({ name: "checkpoint", store });
+  assert.deepEqual(await from(first), ["records", null]);
+  await first.appendAll(entries);
+  const { setNote } = store;
+  const [begun, released] = [gate(), gate()];
+  const kept = [];
+  store.setNote = async (key, expected, value) => {
+    begun.open();
+    await released.opened;
+    if (key.startsWith("checkpoint/")) kept.push(key);
+    return setNote.call(store, key, expected, value);
+  };
+  let closed = false;
+  const closing = first.close().then(() => (closed = true));
+  await begun.opened;
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(closed, false, "it is still being written");
+  assert.equal(first.state, "closed");
+  await assert.rejects(first.append(fact(1)), code("CLOSED"));
+  released.open();
+  await closing;
+  assert.equal(kept.length, 2, "a chunk and the head");
+  store.setNote = setNote;
+
+  const second = await made({ name: "checkpoint", store });
+  assert.deepEqual(await from(second), ["checkpoint", 300]);
+  await second.close();
+  const [head] = kept.toSorted((a, b) => a.length - b.length);
+  const note = await store.note(head);
+  const wrong = note.slice();
+  wrong[wrong.length - 1] ^= 1;
+  await store.setNote(head, note, wrong);
+  const third = await made({ name: "checkpoint", store });
+  assert.deepEqual(await from(third), ["recordsAgain", null]);
+  assert.equal((await all(third.facts())).length, 300);
+});
+
+test("f61_closing_does_not_wait_for_ever", async () => {
+  const store = new MemoryStore();
+  const node = await made({ name: "stuck", store });
+  await node.appendAll(Array.from({ length: 300 }, (_, value) => [fact(value)]));
+  store.setNote = () => new Promise(() => {});
+  const begun = Date.now();
+  await node.close();
+  // A stop may take 2 s, and so may what is being written.
+  assert.ok(Date.now() - begun < 10_000);
+});
+
+/** Something that opens once. */
+function gate() {
+  const made = {};
+  made.opened = new Promise((resolve) => (made.open = resolve));
+  return made;
+}
+
+/** Where a node's journal was loaded from. */
+async function from(node) {
+  const { loadedFrom, checkpoint } = await node.status();
+  return [loadedFrom, checkpoint];
+}
+
 test("f119_the_node_can_be_used_inside_of_a_store's_methods", async () => {
   const store = new MemoryStore();
   const node = await made({ name: "inside", store });

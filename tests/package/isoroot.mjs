@@ -27,6 +27,17 @@ export async function all(facts) {
   return found;
 }
 
+/** Runs something under a wall clock that is so many milliseconds ahead. */
+export async function ahead(milliseconds, what) {
+  const now = Date.now;
+  Date.now = () => now() + milliseconds;
+  try {
+    return await what();
+  } finally {
+    Date.now = now;
+  }
+}
+
 /** The next event of this type. */
 export function next(node, type) {
   return new Promise((resolve) => node.addEventListener(type, (event) => resolve(event.detail), { once: true }));

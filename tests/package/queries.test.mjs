@@ -3,20 +3,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { all, code, isoroot, made, next } from "./isoroot.mjs";
+import { ahead, all, code, isoroot, made, next } from "./isoroot.mjs";
 
 const authority = isoroot.authorityId("ab".repeat(32));
-
-/** Runs something under a wall clock that is so many milliseconds ahead. */
-async function ahead(milliseconds, what) {
-  const now = Date.now;
-  Date.now = () => now() + milliseconds;
-  try {
-    return await what();
-  } finally {
-    Date.now = now;
-  }
-}
 
 /** Two nodes with one journal, of which the second has what the first has. */
 async function pair(name) {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { all, code, made } from "./isoroot.mjs";
+import { ahead, all, code, made } from "./isoroot.mjs";
 
 const OTHER = "ab".repeat(32);
 const EMPTY = "6c8bd587835fe75551bfce789362f7138db0c2d607c4cbd7db6b6f3efdca499b";
@@ -25,6 +25,11 @@ function proved(writer, entries) {
   return Promise.all(entries.map(async (entry) => ({ ...entry, proof: (await writer.proveAll([entry.id])).proof })));
 }
 
+/** Verdicts on authentic entries, new here and not ahead of the clock. */
+function judged(ids, isKnown = false) {
+  return ids.map((id) => ({ id, isKnown, isAhead: false }));
+}
+
 function flipped(bytes, at) {
   const broken = bytes.slice();
   broken[at < 0 ? broken.length + at : at] ^= 1;
@@ -37,11 +42,11 @@ test("c6_what_is_proved_is_taken_in_by_each_kind_of_proof", async () => {
   for (const [handed, shown] of [[entries, "fullSet"], [entries, { together: proof }], [single, "each"]]) {
     const reader = await made({ name: "c6 kinds" });
     const done = await reader.receive(root, handed, { shown });
-    assert.deepEqual(done, { verified: ids, unproved: [], rejected: [], duplicates: 0, new: 5, root });
+    assert.deepEqual(done, { verified: judged(ids), unproved: [], rejected: [], duplicates: 0, new: 5, root });
     assert.equal(await reader.root(), root);
     assert.deepEqual((await all(reader.facts())).map(({ value }) => value), [0, 1, 2, 3, 4]);
     const again = await reader.receive(root.toUpperCase(), [...handed].map(({ record, proof }) => ({ record, proof })), { shown });
-    assert.deepEqual([again.verified, again.new], [ids, 0], "known, and proved all the same");
+    assert.deepEqual([again.verified, again.new], [judged(ids, true), 0], "known, and proved all the same");
   }
   // Twice the same is judged once.
   const reader = await made({ name: "c6 kinds" });
@@ -55,7 +60,7 @@ test("c6_what_is_false_is_rejected_with_its_reason_and_nothing_of_it_is_kept", a
   single[1] = { ...single[1], record: flipped(single[1].record, -1) };
   single[3] = { ...single[3], id: OTHER };
   const done = await reader.receive(root, single, { shown: "each" });
-  assert.deepEqual(done.verified, [ids[0], ids[2], ids[4]]);
+  assert.deepEqual(done.verified, judged([ids[0], ids[2], ids[4]]));
   assert.deepEqual(done.rejected.map(({ place, code }) => [place, code]), [[1, "BAD_ID"], [3, "BAD_ID"]]);
   assert.equal(done.rejected[1].id, ids[3], "the id of the bytes");
   assert.ok(done.rejected[1].message.includes(ids[3]));
@@ -92,22 +97,37 @@ test("c6_what_is_unproved_is_refused_or_admitted_by_that_name", async () => {
   const { writer, reader, entries, root, ids } = await given("c6 unproved");
   for (const how of [undefined, {}, { unproved: "refuse" }, { shown: "each" }]) {
     const done = await reader.receive(root, entries, how);
-    assert.deepEqual(done, { verified: [], unproved: ids, rejected: [], duplicates: 0, new: 0, root: EMPTY });
+    assert.deepEqual(done, { verified: [], unproved: judged(ids), rejected: [], duplicates: 0, new: 0, root: EMPTY });
     assert.equal((await reader.status()).entries, 0);
   }
   const [first] = await proved(writer, entries.slice(0, 1));
   const mixed = await reader.receive(root, [first, ...entries.slice(1, 3)], { shown: "each" });
-  assert.deepEqual([mixed.verified, mixed.unproved, mixed.new], [[ids[0]], [ids[1], ids[2]], 1]);
+  assert.deepEqual([mixed.verified, mixed.unproved, mixed.new], [judged([ids[0]]), judged([ids[1], ids[2]]), 1]);
   const done = await reader.receive(OTHER, entries, { unproved: "admit" });
-  assert.deepEqual([done.verified, done.unproved, done.new, done.root], [[], ids, 4, root]);
+  assert.deepEqual([done.verified, done.new, done.root], [[], 4, root]);
+  assert.deepEqual(done.unproved, [...judged([ids[0]], true), ...judged(ids.slice(1))]);
   assert.equal(await reader.root(), root);
+});
+
+test("c6_what_is_known_or_ahead_of_the_clock_is_marked_and_no_less_proved", async () => {
+  const writer = await made({ name: "c6 marks" });
+  const { id } = await ahead(400_000, () => writer.append({ predicate: "p", value: "from the future" }));
+  const reader = await made({ name: "c6 marks" });
+  const handed = [{ record: (await writer.get(id)).record }];
+  const root = await writer.root();
+  for (const isKnown of [false, true]) {
+    const done = await reader.receive(root, handed, { shown: "fullSet" });
+    assert.deepEqual(done.verified, [{ id, isKnown, isAhead: true }]);
+  }
+  assert.equal(await reader.root(), root);
+  assert.deepEqual(await all(reader.facts()), [], "held back until it is due");
 });
 
 test("c6_a_dry_run_changes_nothing", async () => {
   const { reader, entries, root, ids } = await given("c6 dry");
   for (const how of [{ shown: "fullSet" }, { unproved: "admit" }]) {
     const done = await reader.receive(root, entries, { ...how, dryRun: true });
-    assert.deepEqual([...done.verified, ...done.unproved], ids);
+    assert.deepEqual([...done.verified, ...done.unproved], judged(ids));
     assert.deepEqual([done.new, done.root, await reader.root()], [0, EMPTY, EMPTY]);
   }
   assert.equal((await reader.receive(root, entries, { shown: "fullSet" })).new, 5);

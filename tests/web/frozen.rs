@@ -20,11 +20,14 @@ use crate::story::node;
 use crate::timeouts::turn;
 use crate::upkeep::{packs, scattered};
 
+/// Hears that a transaction is over.
+type End = Closure<dyn FnMut()>;
+
 /// Counts the transactions that have begun and not ended.
 struct Transactions {
     active: Rc<Cell<i32>>,
     begun: Rc<Cell<u32>>,
-    _ends: Rc<RefCell<Vec<Closure<dyn FnMut()>>>>,
+    _ends: Rc<RefCell<Vec<End>>>,
     _patch: Patch,
 }
 
@@ -38,7 +41,7 @@ impl Transactions {
             counted.set(counted.get() + 1);
             all.set(all.get() + 1);
             let over = counted.clone();
-            let end = Closure::<dyn FnMut()>::new(move || over.set(over.get() - 1));
+            let end = End::new(move || over.set(over.get() - 1));
             let listen: Function = get(&transaction, "addEventListener").unchecked_into();
             for kind in ["complete", "abort"] {
                 listen.call2(&transaction, &kind.into(), end.as_ref())?;

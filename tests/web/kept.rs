@@ -230,7 +230,6 @@ async fn c15_a_dump_that_says_a_newer_format_is_refused_and_not_touched() {
 #[ignore = "prints the dump that is kept, once for each format"]
 async fn write_the_dump() {
     let name = fresh();
-    #[expect(clippy::arc_with_non_send_sync, reason = "natively it is both; here there is one thread")]
     let sockets: Arc<dyn DynTransport> = Arc::new(WebSocketTransport::new());
     let platform = WebPlatform::new(open(&name).await, vec![sockets]);
     let service = SyncService::new(platform, Config::default()).await.unwrap();
