@@ -1,0 +1,304 @@
+"""Messages, bundles of entries and WebSocket, from docs/PROTOCOL.md and RFC 6455 alone. For peer.py."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import select
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from format import Breach, Pairs, ascends, decode, encode, insist, is_bytes, is_number, labelled, read_record
+
+FRAME_BYTES, BUNDLE_BYTES, ENTRIES_PER_FRAME = 65_536, 60_000, 4_096
+PREFIXES_PER_ASK, IDS_PER_NODE, IDS_PER_FRAME = 96, 16, 1_900
+CELL_BYTES, CELLS_PER_FRAME, SHORT_IDS_PER_FRAME = 11, 5_400, 7_500
+Check = Callable[[Any], bool]
+
+
+def octets(size: int, most: int | None = None) -> Check:
+    """Bytes: so many, or a multiple of that."""
+    if most is None:
+        return lambda item: is_bytes(item, size)
+    return lambda item: type(item) is bytes and len(item) % size == 0 and len(item) <= size * most
+
+
+def text(most: int) -> Check:
+    return lambda item: type(item) is str and len(item.encode()) <= most
+
+
+def optional(check: Check) -> Check:
+    return lambda item: item is None or check(item)
+
+
+def array(most: int, check: Check) -> Check:
+    return lambda item: type(item) is list and len(item) <= most and all(map(check, item))
+
+
+def is_flag(item: Any) -> bool:
+    return type(item) is bool
+
+
+def is_channel(item: Any) -> bool:
+    return is_number(item, 2**32 - 1)
+
+
+def is_cursor(item: Any) -> bool:
+    return type(item) is list and len(item) == 2 and is_bytes(item[0], 4) and is_number(item[1])
+
+
+def is_prefix(item: Any) -> bool:
+    if type(item) is not list or len(item) != 2 or not is_number(item[0], 256):
+        return False
+    bits, path = item
+    return is_bytes(path, -(-bits // 8)) and int.from_bytes(path, "big") % (1 << -bits % 8) == 0
+
+
+def is_asked(item: Any) -> bool:
+    return is_prefix(item) and item[0] % 4 == 0
+
+
+def is_answer(item: Any) -> bool:
+    if isinstance(item, Pairs):
+        return len(item) == 16 and all(is_number(count) and is_bytes(hash, 32 if count else 0) for count, hash in item)
+    return array(IDS_PER_NODE, is_bytes)(item) and ascends(item)
+
+
+def is_plan(item: Any) -> bool:
+    return array(3, is_number)(item) and item[:1] in ([0], [1], [2], [3], [4]) and len(item) == (3, 1, 3, 1, 1)[item[0]]
+
+
+SUMMARY = (octets(16), is_number, is_number, is_bytes)
+MESSAGES: dict[str, tuple[int, tuple[Check, ...]]] = {
+    "Hello": (0, (is_number, is_number, is_number, is_bytes, is_bytes, text(300))),
+    "HelloAck": (1, (is_number, is_number, is_bytes, is_bytes, octets(64))),
+    "Auth": (2, (octets(64),)),
+    "Ping": (3, (is_number,)),
+    "Pong": (4, (is_number,)),
+    "Goaway": (5, (text(40), text(200))),
+    "Open": (16, (is_channel, is_bytes, *SUMMARY, octets(64), optional(is_cursor))),
+    "Same": (17, (is_channel, optional(octets(16)), is_number)),
+    "Differ": (18, (is_channel, *SUMMARY, is_plan)),
+    "Close": (19, (is_channel, text(40), text(200))),
+    "Ask": (20, (is_channel, array(PREFIXES_PER_ASK, is_asked))),
+    "Tell": (21, (is_channel, array(PREFIXES_PER_ASK, is_answer))),
+    "Want": (22, (is_channel, lambda width: is_number(width, 8) and width >= 2, octets(1, FRAME_BYTES), is_flag)),
+    "Entries": (23, (is_channel, array(FRAME_BYTES, is_bytes), lambda count: is_number(count, ENTRIES_PER_FRAME))),
+    "Part": (24, (is_channel, is_number, is_number, octets(1, FRAME_BYTES))),
+    "Upto": (25, (is_channel, is_number)),
+    "Sent": (26, (is_channel,)),
+    "Root": (27, (is_channel, is_number, is_bytes)),
+    "Refused": (28, (is_channel, array(IDS_PER_FRAME, is_bytes))),
+    "Credit": (29, (is_channel, is_number, is_number)),
+    "Symbols": (30, (is_channel, is_prefix, is_number, octets(CELL_BYTES, CELLS_PER_FRAME), is_flag)),
+    "More": (31, (is_channel, is_prefix, is_number, is_number)),
+    "List": (32, (is_channel, octets(8, SHORT_IDS_PER_FRAME), is_flag)),
+    "AskReceipt": (33, (is_channel, is_bytes, optional(is_bytes))),
+    "Receipt": (34, (is_channel, octets(1, 512))),
+}
+NAMES = {kind: name for name, (kind, _) in MESSAGES.items()}
+
+
+def write_message(name: str, *items: Any) -> bytes:
+    return bytes([MESSAGES[name][0]]) + b"".join(map(encode, items))
+
+
+def read_message(frame: bytes) -> tuple[str, list[Any]]:
+    """Name and items. Raises Breach for whatever is not a message in its one form."""
+    insist(1 <= len(frame) <= FRAME_BYTES and frame[0] in NAMES, "no message", "BAD_MESSAGE")
+    items, at, name = [], 1, NAMES[frame[0]]
+    try:
+        while at < len(frame):
+            item, at = decode(frame, at)
+            items.append(item)
+    except ValueError as error:
+        raise Breach("BAD_MESSAGE", f"{name}: {error}") from error
+    checks = MESSAGES[name][1]
+    right = len(items) == len(checks) or name == "Entries" and len(items) > len(checks)
+    insist(right and all(check(item) for check, item in zip(checks, items)), f"{name}: other items", "BAD_MESSAGE")
+    insist(name != "Want" or len(items[2]) % items[1] == 0, "Want: bytes left over", "BAD_MESSAGE")
+    return name, items
+
+
+def record_head(journal: bytes, device: bytes, after: list[bytes], stamp: int) -> bytes:
+    """A plain record up to its facts."""
+    parts = (1, 0, device, [0, journal[:8]], after)
+    return b"\x86" + b"".join(map(encode, parts)) + b"\x82" + encode(stamp)
+
+
+def pack_bundle(journal: bytes, entries: list[tuple[int, bytes]]) -> list[Any]:
+    """The items of a bundle of numbered records."""
+    devices: list[bytes] = []
+    rest: list[Any] = []
+    before = stamp_before = 0
+    last: dict[bytes, bytes] = {}
+    for number, record in entries:
+        _, kind, device, _, after, payload = decode(record)[0]
+        rest.append(number - before - 1)
+        before = number
+        if kind != 0:
+            rest += [3, record]
+            continue
+        if device not in devices:
+            devices.append(device)
+        form = 0 if not after else 1 if after == [last.get(device)] else 2
+        tail = record[len(record_head(journal, device, after, payload[0])) :]
+        rest += [4 * devices.index(device) + form, payload[0] - stamp_before, *[after] * (form == 2), tail]
+        stamp_before, last[device] = payload[0], labelled("id", journal, record)
+    return [devices, len(entries), *rest]
+
+
+def unpack_bundle(journal: bytes, items: list[Any]) -> list[tuple[int, bytes]]:
+    """The numbered records of a bundle, as they are, not yet checked."""
+    devices, count, rest = items[0], items[1], deque(items[2:])
+    entries, last, number, stamp = [], {}, 0, 0
+
+    def take(check: Check) -> Any:
+        insist(bool(rest) and check(rest[0]), "Entries: other items", "BAD_MESSAGE")
+        return rest.popleft()
+
+    for _ in range(count):
+        number += take(is_number) + 1
+        place, form = divmod(take(is_number), 4)
+        if form == 3:
+            insist(place == 0, "Entries: a device for another form", "BAD_MESSAGE")
+            entries.append((number, take(lambda item: type(item) is bytes)))
+            continue
+        insist(place < len(devices), "Entries: no such device", "BAD_MESSAGE")
+        device = devices[place]
+        stamp += take(lambda item: type(item) is int)
+        insist(form != 1 or device in last, "Entries: follows none in this frame", "BAD_MESSAGE")
+        after = [] if form == 0 else [last[device]] if form == 1 else take(array(8, is_bytes))
+        record = record_head(journal, device, after, stamp) + take(lambda item: type(item) is bytes)
+        last[device] = labelled("id", journal, record)
+        entries.append((number, record))
+    insist(not rest and is_number(number), "Entries: something follows", "BAD_MESSAGE")
+    return entries
+
+
+class Closed(Exception):
+    """The connection is over."""
+
+
+class WebSocket:
+    """RFC 6455 without extensions: a frame of ours is one binary message."""
+
+    def __init__(self, stream: socket.socket, masks: bool) -> None:
+        self.stream, self.masks = stream, masks
+        self.incoming, self.outgoing, self.message = bytearray(), bytearray(), bytearray()
+
+    @classmethod
+    def dial(cls, host: str, port: int, path: str) -> WebSocket:
+        key = base64.b64encode(os.urandom(16)).decode()
+        web = cls(socket.create_connection((host, port), 10), True)
+        web.stream.sendall(
+            f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+        )
+        status, headers = web.read_head()
+        insist(" 101 " in status and headers.get("sec-websocket-accept") == accept(key), f"no WebSocket: {status}")
+        return web
+
+    @classmethod
+    def answer(cls, stream: socket.socket, path: str) -> WebSocket:
+        web = cls(stream, False)
+        request, headers = web.read_head()
+        if request.split() != ["GET", path, "HTTP/1.1"] or "sec-websocket-key" not in headers:
+            stream.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+            raise Closed("another request")
+        stream.sendall(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Accept: {accept(headers['sec-websocket-key'])}\r\n\r\n".encode()
+        )
+        return web
+
+    def read_head(self) -> tuple[str, dict[str, str]]:
+        while b"\r\n\r\n" not in self.incoming:
+            self.read()
+        lines, _, self.incoming = self.incoming.partition(b"\r\n\r\n")
+        first, *fields = lines.decode("latin-1").split("\r\n")
+        return first, {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
+
+    def read(self) -> None:
+        data = self.stream.recv(65_536)
+        if not data or len(self.incoming) > 1 << 20:
+            raise Closed("the other side hung up")
+        self.incoming += data
+
+    def send(self, data: bytes, opcode: int = 2) -> None:
+        mask = os.urandom(4) if self.masks else b""
+        bit, size = 0x80 * self.masks, len(data)
+        length = bytes([bit | size]) if size < 126 else bytes([bit | 126]) + size.to_bytes(2, "big")
+        if size > 0xFFFF:
+            length = bytes([bit | 127]) + size.to_bytes(8, "big")
+        self.outgoing += bytes([0x80 | opcode]) + length + mask + masked(data, mask)
+
+    def receive(self, seconds: float) -> bytes | None:
+        """The next message, or None after so many seconds. Sends meanwhile."""
+        until = time.monotonic() + seconds
+        while (message := self.take()) is None:
+            left = until - time.monotonic()
+            if left <= 0:
+                return None
+            readable, writable, _ = select.select([self.stream], [self.stream] * bool(self.outgoing), [], left)
+            if writable:
+                del self.outgoing[: self.stream.send(self.outgoing)]
+            if readable:
+                self.read()
+        return message
+
+    def take(self) -> bytes | None:
+        """The next whole message of what came."""
+        while len(self.incoming) >= 2:
+            final, opcode, size = self.incoming[0] >> 7, self.incoming[0] & 0x7F, self.incoming[1] & 0x7F
+            start = 2 + {126: 2, 127: 8}.get(size, 0)
+            if size > 125:
+                size = int.from_bytes(self.incoming[2:start], "big")
+            begin = start + 4 * (not self.masks)
+            insist(size <= FRAME_BYTES and self.incoming[1] >> 7 != self.masks, "a frame too large, or not masked")
+            if len(self.incoming) < begin + size:
+                break
+            data = masked(bytes(self.incoming[begin : begin + size]), bytes(self.incoming[start:begin]))
+            del self.incoming[: begin + size]
+            if opcode == 8:
+                raise Closed(f"closed by the other side: {data[:2].hex()} {data[2:].decode()}")
+            if opcode == 9:
+                self.send(data, 10)
+            elif opcode in (0, 2):
+                self.message += data
+                insist(len(self.message) <= FRAME_BYTES, "a frame too large", "BAD_MESSAGE")
+                if final:
+                    message, self.message = bytes(self.message), bytearray()
+                    return message
+            else:
+                insist(opcode == 10, "neither binary nor control", "BAD_MESSAGE")
+        return None
+
+    def close(self) -> None:
+        """Sends what is left, and a close."""
+        self.send((1000).to_bytes(2, "big"), 8)
+        try:
+            self.stream.settimeout(5)
+            self.stream.sendall(self.outgoing)
+            self.stream.shutdown(socket.SHUT_WR)
+            while self.stream.recv(65_536):
+                pass
+        except OSError:
+            pass
+        self.stream.close()
+
+
+def accept(key: str) -> str:
+    guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+    return base64.b64encode(hashlib.sha1((key + guid).encode()).digest()).decode()
+
+
+def masked(data: bytes, mask: bytes) -> bytes:
+    if not mask:
+        return data
+    pad = (mask * (len(data) // 4 + 1))[: len(data)]
+    return (int.from_bytes(data, "big") ^ int.from_bytes(pad, "big")).to_bytes(len(data), "big")
