@@ -202,8 +202,9 @@ def read_record(record: bytes, journal: bytes) -> list[Any]:
     version, kind, device, epoch, after, payload = body
     insist(is_number(version, 1) and version == 1 and is_number(kind, 2) and is_bytes(device), "no entry", "BAD_ENTRY")
     insist(encode(epoch) == encode([0, journal[:8]]), "of another journal", "BAD_ENTRY")
-    insist(type(after) is list and len(after) <= 8 and all(map(is_bytes, after)) and ascends(after), "after", "BAD_ENTRY")
-    insist(type(payload) is list and len(payload) == 2 and is_payload(kind, payload, device), "payload", "BAD_ENTRY")
+    is_after = type(after) is list and len(after) <= 8 and all(map(is_bytes, after)) and ascends(after)
+    insist(is_after, "other predecessors", "BAD_ENTRY")
+    insist(type(payload) is list and len(payload) == 2 and is_payload(kind, payload, device), "no payload", "BAD_ENTRY")
     insist(is_signed(device, signed_message(journal, record[:-64]), record[-64:]), "not signed", "BAD_ENTRY")
     return body
 
