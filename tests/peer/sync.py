@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from entries import PLAIN, RECORD_BYTES, Journal, Pairs, below, decode, encode, insist, is_bytes, is_signed, labelled
 from entries import read_record, root_of, subtree
 from symbols import difference_of, pack_cells, peel, row_of, sketch_of, unpack_cells
-from wire import CELL_BYTES, CELLS_PER_FRAME, ENTRIES_PER_FRAME, IDS_PER_NODE, PREFIXES_PER_ASK, SHORT_IDS_PER_FRAME
+from wire import CELLS_PER_FRAME, ENTRIES_PER_FRAME, IDS_PER_NODE, PREFIXES_PER_ASK, SHORT_IDS_PER_FRAME
 from wire import pack_bundle, unpack_bundle
 
 BUNDLE_BYTES, CREDIT_BYTES, LISTED_IDS, IDS_PER_ROUND = 60_000, 262_144, 16_384, 65_536
