@@ -65,6 +65,8 @@ pub const IDS_PER_NODE: u64 = 16;
 pub const ENTRIES_PER_FRAME: usize = 4_096;
 /// Wire: coded symbols in one frame, of 11 bytes each.
 pub const CELLS_PER_FRAME: usize = 5_400;
+/// Wire: coded symbols of one row that are asked for, at most.
+pub const CELLS_PER_ROW: usize = 16_384;
 /// Wire: coded symbols that are asked for in one round, at most.
 pub const CELLS_PER_ROUND: u64 = 524_288;
 /// Wire: differences that a part of the id space is to have, where there are too many for one row of cells.
@@ -75,6 +77,8 @@ pub const LISTED_IDS: u64 = 16_384;
 pub const IDS_PER_FRAME: usize = 1_900;
 /// Wire: differences gathered before the entries themselves travel; the rest is found in a next round.
 pub const IDS_PER_ROUND: usize = 65_536;
+/// Wire: entries that a peer may want in one round, counted as often as they are wanted.
+pub const WANTED_PER_ROUND: usize = 2 * IDS_PER_ROUND;
 /// Wire: bytes that a channel may send before the peer has committed any of them.
 pub const CREDIT_BYTES: u64 = 262_144;
 /// Wire: bytes that all channels of a connection may send together before the peer has committed any.

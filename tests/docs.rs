@@ -153,16 +153,26 @@ fn the_worked_example_of_files_is_what_the_code_does() {
     );
 }
 
-#[test]
-fn the_example_of_a_checkpoint_is_the_golden_one() {
-    let golden = format!("{}/tests/golden/checkpoint.json", env!("CARGO_MANIFEST_DIR"));
+/// Holds each block of a document to the bytes of the same name in a golden file; how many there are.
+fn blocks_are_golden(name: &str, golden: &str) -> usize {
+    let golden = format!("{}/tests/golden/{golden}", env!("CARGO_MANIFEST_DIR"));
     let golden: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(golden).unwrap()).unwrap();
-    let blocks = hex_blocks(&document("STORES.md"));
-    assert_eq!(blocks.len(), 2);
-    for (name, bytes) in blocks {
+    let blocks = hex_blocks(&document(name));
+    for (name, bytes) in &blocks {
         let hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         assert_eq!(Some(hex.as_str()), golden[name.as_str()].as_str(), "{name}");
     }
+    blocks.len()
+}
+
+#[test]
+fn the_example_of_a_checkpoint_is_the_golden_one() {
+    assert_eq!(blocks_are_golden("STORES.md", "checkpoint.json"), 2);
+}
+
+#[test]
+fn d6_the_worked_frames_of_the_wire_are_golden_messages() {
+    assert_eq!(blocks_are_golden("PROTOCOL.md", "messages.json"), 9);
 }
 
 #[test]
@@ -181,6 +191,51 @@ fn the_bounds_of_the_format_are_those_of_the_code() {
         let row = document.lines().find(|line| line.ends_with(&format!("| `{name}` |")));
         let number = row.and_then(|row| row.rsplit(" | ").nth(1)).map(|number| number.replace(',', ""));
         assert_eq!(number, Some(bound.to_string()), "{name}");
+    }
+}
+
+#[test]
+fn d6_the_bounds_of_the_wire_are_those_of_the_code() {
+    let document = document("PROTOCOL.md");
+    let bounds = [
+        ("FRAME_BYTES", limits::FRAME_BYTES as u64),
+        ("HANDSHAKE_FRAME_BYTES", limits::HANDSHAKE_FRAME_BYTES as u64),
+        ("CHANNELS", limits::CHANNELS as u64),
+        ("PREFIXES_PER_ASK", limits::PREFIXES_PER_ASK as u64),
+        ("IDS_PER_FRAME", limits::IDS_PER_FRAME as u64),
+        ("IDS_PER_NODE", limits::IDS_PER_NODE as u64),
+        ("IDS_PER_ROUND", limits::IDS_PER_ROUND as u64),
+        ("LISTED_IDS", limits::LISTED_IDS as u64),
+        ("CELLS_PER_FRAME", limits::CELLS_PER_FRAME as u64),
+        ("CELLS_PER_ROUND", limits::CELLS_PER_ROUND as u64),
+        ("CELLS_PER_ROW", limits::CELLS_PER_ROW as u64),
+        ("DIFFERENCES_PER_PART", limits::DIFFERENCES_PER_PART as u64),
+        ("WANTED_PER_ROUND", limits::WANTED_PER_ROUND as u64),
+        ("ENTRIES_PER_FRAME", limits::ENTRIES_PER_FRAME as u64),
+        ("CREDIT_BYTES", limits::CREDIT_BYTES as u64),
+        ("CONNECTION_CREDIT_BYTES", limits::CONNECTION_CREDIT_BYTES as u64),
+        ("FRUITLESS_ROUNDS", limits::FRUITLESS_ROUNDS as u64),
+        ("ROUNDS", limits::ROUNDS as u64),
+    ];
+    // A number, then its name: in brackets, or in the next cell of a table.
+    let named = |name: &str| {
+        let places = [format!(" (`{name}`"), format!(" | `{name}` |")];
+        let before = places.iter().flat_map(|place| document.match_indices(place.as_str()));
+        let number = |at: usize| {
+            let digits = document[..at].rsplit(|c: char| !c.is_ascii_digit() && c != ',').next().unwrap();
+            digits.replace(',', "")
+        };
+        before.map(|(at, _)| number(at)).filter(|number| !number.is_empty()).collect::<Vec<_>>()
+    };
+    for (name, bound) in bounds {
+        let numbers = named(name);
+        assert!(!numbers.is_empty() && numbers.iter().all(|number| *number == bound.to_string()), "{name}: {numbers:?}");
+    }
+    let names = document.split('`').skip(1).step_by(2).filter(|name| {
+        name.len() > 2 && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+    });
+    for name in names.filter(|name| !named(name).is_empty()) {
+        assert!(bounds.iter().any(|(held, _)| *held == name), "nobody holds {name} to the code");
     }
 }
 

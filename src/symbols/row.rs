@@ -1,5 +1,6 @@
 //! The first cells of a set's row, kept up to date as the set grows.
 
+use crate::limits::CELLS_PER_ROW;
 use crate::symbols::cell::Cell;
 use crate::symbols::mapping::ShortId;
 
@@ -8,7 +9,7 @@ const FEWEST: usize = 256;
 /// Ids that are folded in at once.
 const AT_ONCE: usize = 8;
 /// Cells that are kept at most, and asked for in one reconciliation.
-pub(crate) const MOST_CELLS: usize = 16_384;
+pub(crate) const MOST_CELLS: usize = CELLS_PER_ROW;
 
 /// The first cells of the row of a set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -60,9 +60,7 @@ impl Folder {
 
     /// Starts the tool; it is killed when dropped.
     pub fn start(&self, arguments: &[&str]) -> Running {
-        let mut child = self.command(arguments).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Running { arguments: arguments.join(" "), child, lines, heard: Vec::new() }
+        Running::new(self.command(arguments).spawn().unwrap(), arguments)
     }
 
     /// Makes a journal in this store; its link.
@@ -148,6 +146,12 @@ pub struct Running {
 }
 
 impl Running {
+    /// Of a program with its standard output piped.
+    pub fn new(mut child: Child, arguments: &[&str]) -> Self {
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { arguments: arguments.join(" "), child, lines, heard: Vec::new() }
+    }
+
     /// The next line of its standard output; nothing when it has closed it.
     pub async fn line(&mut self) -> Option<String> {
         let next = timeout(PATIENCE, self.lines.next_line()).await;

@@ -2,7 +2,7 @@
 
 use crate::journal::number_set::ascending;
 use crate::journal::set::Journal;
-use crate::limits::{CELLS_PER_FRAME, CELLS_PER_ROUND, FRAME_PAYLOAD_BYTES, IDS_PER_ROUND, LISTED_IDS};
+use crate::limits::{CELLS_PER_FRAME, CELLS_PER_ROUND, FRAME_PAYLOAD_BYTES, LISTED_IDS, WANTED_PER_ROUND};
 use crate::merkle::prefix::Prefix;
 use crate::reconcile::decoding::{Decoding, Step, cells_of};
 use crate::reconcile::descent::{Answer, Descent, answer};
@@ -284,7 +284,7 @@ impl Channel {
         for leading in ids.iter() {
             let here = journal.map().find_by_leading_bytes(leading);
             numbers.extend(here.iter().filter_map(|id| journal.number_of(id)));
-            if numbers.len() > 2 * IDS_PER_ROUND {
+            if numbers.len() > WANTED_PER_ROUND {
                 return Err(PeerError::Breach("more is wanted than one round may hold"));
             }
         }
