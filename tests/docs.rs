@@ -229,11 +229,15 @@ fn d6_the_bounds_of_the_wire_are_those_of_the_code() {
     };
     for (name, bound) in bounds {
         let numbers = named(name);
-        assert!(!numbers.is_empty() && numbers.iter().all(|number| *number == bound.to_string()), "{name}: {numbers:?}");
+        assert!(
+            !numbers.is_empty() && numbers.iter().all(|number| *number == bound.to_string()),
+            "{name}: {numbers:?}"
+        );
     }
-    let names = document.split('`').skip(1).step_by(2).filter(|name| {
-        name.len() > 2 && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
-    });
+    let names =
+        document.split('`').skip(1).step_by(2).filter(|name| {
+            name.len() > 2 && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+        });
     for name in names.filter(|name| !named(name).is_empty()) {
         assert!(bounds.iter().any(|(held, _)| *held == name), "nobody holds {name} to the code");
     }

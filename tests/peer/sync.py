@@ -10,11 +10,11 @@ from typing import Any, Protocol
 from entries import PLAIN, RECORD_BYTES, Journal, Pairs, below, decode, encode, insist, is_bytes, is_signed, labelled
 from entries import read_record, root_of, subtree
 from symbols import difference_of, pack_cells, peel, row_of, sketch_of, unpack_cells
-from wire import CELLS_PER_FRAME, ENTRIES_PER_FRAME, IDS_PER_NODE, PREFIXES_PER_ASK, SHORT_IDS_PER_FRAME
+from wire import CELL_BYTES, CELLS_PER_FRAME, CELLS_PER_ROW, ENTRIES_PER_FRAME, IDS_PER_NODE, PREFIXES_PER_ASK, SHORT_IDS_PER_FRAME
 from wire import pack_bundle, unpack_bundle
 
 BUNDLE_BYTES, CREDIT_BYTES, LISTED_IDS, IDS_PER_ROUND = 60_000, 262_144, 16_384, 65_536
-CELLS_PER_ROW, CELLS_PER_ROUND, WANTED_PER_ROUND, ROUNDS, FRUITLESS_ROUNDS = 16_384, 524_288, 131_072, 256, 3
+CELLS_PER_ROUND, WANTED_PER_ROUND, ROUNDS, FRUITLESS_ROUNDS = 524_288, 131_072, 256, 3
 PLANS = ["feed", "descend", "symbols", "acceptor-lists", "opener-lists"]
 ALL: list[Any] = [0, b""]
 
