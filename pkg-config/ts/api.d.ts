@@ -361,6 +361,12 @@ export interface SyncNodeEventMap {
         readonly number: number;
     }>;
     /** So many entries that were held back, since they were ahead of the clock here, are shown from now on. */
+    delivered: SyncNodeEvent<"delivered", {
+        readonly peer: string;
+        readonly device: DeviceId;
+        readonly journal: JournalId;
+        readonly upto: number;
+    }>;
     due: SyncNodeEvent<"due", {
         readonly journal: JournalId;
         readonly entries: number;
@@ -420,6 +426,8 @@ export declare function verify(evidence: Uint8Array, root: Root | string, option
  * was made for, whether its entry is in the journal. Fails as `verify` does.
  */
 export declare function verifyProof(proof: Uint8Array, root: Root | string, ids: readonly (EntryId | string)[], options?: WaitOptions): Promise<boolean[]>;
+/** Runs a check that needs no node. */
+declare function checking<T>(options: WaitOptions, check: (instance: Instance) => T): Promise<T>;
 
 /**
  * Says of pairs of predicate and value that they are not in, or that they may be. It never denies a pair that is
@@ -702,6 +710,17 @@ export declare class SyncNode extends EventTarget implements AsyncDisposable {
     prove(entry: EntryId, options?: WaitOptions): Promise<Uint8Array>;
     /** One proof about 1 to 10,000 entries, each in the journal or not, for `verifyProof`. */
     proveAll(entries: readonly EntryId[], options?: WaitOptions): Promise<Proved>;
+    /**
+     * Has a connected peer sign for what it holds of the journal: a receipt, to be kept as evidence, for
+     * `checkReceipts`. `previous` is the receipt that was had from it before, so that they form a chain.
+     */
+    requestReceipt(peer: string, options?: WaitOptions & {
+        previous?: Uint8Array;
+    }): Promise<Uint8Array>;
+    /** How far each peer has the journal, of those that anything is known of since the node was opened. */
+    deliveries(options?: WaitOptions): Promise<PeerDelivery[]>;
+    /** Where an entry is as far as a peer's device goes; null if the entry is not here. */
+    delivery(entry: EntryId, device: DeviceId, options?: WaitOptions): Promise<Delivery | null>;
     /** The Merkle root: two nodes are in sync exactly when theirs are equal. */
     root(options?: WaitOptions): Promise<Root>;
     /** The node and its journal as they are now. */

@@ -35,6 +35,7 @@ export {
 export { SyncNode } from "./node.js";
 export type { CreateOptions, NodeOptions, OpenOptions } from "./options.js";
 export { verify, verifyProof, type Proved, type Verified } from "./proofs.js";
+export { checkReceipts, contradict, type Delivery, type PeerDelivery, type Receipt } from "./receipts.js";
 export type { Statistics } from "./statistics.js";
 export type { Appended, PeerInfo, PeerSync, State, Status } from "./status.js";
 export type { Judged, Received, ReceiveOptions, Rejected, Submission } from "./verification.js";

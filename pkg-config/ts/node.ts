@@ -22,6 +22,7 @@ import { type DeviceId, entryId, type EntryId, type JournalId, type Root } from 
 import { asking, type Instance, load } from "./load.js";
 import { around, type CreateOptions, type NodeOptions, type OpenOptions } from "./options.js";
 import type { Proved } from "./proofs.js";
+import type { Delivery, PeerDelivery } from "./receipts.js";
 import type { RawEvent, RawExporting, RawGiven, RawNode } from "./raw.js";
 import type { Statistics } from "./statistics.js";
 import { type Appended, type PeerInfo, type PeerSync, type State, type Status, toPeers, toStatus, toSyncs } from "./status.js";
@@ -247,6 +248,24 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
   /** One proof about 1 to 10,000 entries, each in the journal or not, for `verifyProof`. */
   proveAll(entries: readonly EntryId[], options: WaitOptions = {}): Promise<Proved> {
     return this.#call("proving", options, (raw) => raw.proveAll(entries.map(String)));
+  }
+
+  /**
+   * Has a connected peer sign for what it holds of the journal: a receipt, to be kept as evidence, for
+   * `checkReceipts`. `previous` is the receipt that was had from it before, so that they form a chain.
+   */
+  requestReceipt(peer: string, options: WaitOptions & { previous?: Uint8Array } = {}): Promise<Uint8Array> {
+    return this.#call("asking for a receipt", options, (raw) => raw.requestReceipt(String(peer), options.previous));
+  }
+
+  /** How far each peer has the journal, of those that anything is known of since the node was opened. */
+  deliveries(options: WaitOptions = {}): Promise<PeerDelivery[]> {
+    return this.#call("asking", options, (raw) => raw.deliveries());
+  }
+
+  /** Where an entry is as far as a peer's device goes; null if the entry is not here. */
+  delivery(entry: EntryId, device: DeviceId, options: WaitOptions = {}): Promise<Delivery | null> {
+    return this.#call("asking", options, (raw) => raw.delivery(String(entry), String(device)));
   }
 
   /** The Merkle root: two nodes are in sync exactly when theirs are equal. */

@@ -70,7 +70,8 @@ export function verifyProof(
   });
 }
 
-async function checking<T>(options: WaitOptions, check: (instance: Instance) => T): Promise<T> {
+/** Runs a check that needs no node. */
+export async function checking<T>(options: WaitOptions, check: (instance: Instance) => T): Promise<T> {
   const instance = await within(load(), "loading Isoroot", options);
   try {
     return check(instance);

@@ -7,6 +7,7 @@ import type { Entry, Fact, HeldEntry, Page } from "./facts.js";
 import type { ImportReport } from "./files.js";
 import type { EntryId, Position, Root, StoreId } from "./ids.js";
 import type { Proved, Verified } from "./proofs.js";
+import type { Delivery, PeerDelivery, Receipt } from "./receipts.js";
 import type { Statistics } from "./statistics.js";
 import type { Received } from "./verification.js";
 import type { Call } from "./wait.js";
@@ -109,6 +110,9 @@ export interface RawNode {
   get(entry: string): Promise<Entry | null>;
   prove(entry: string): Promise<Uint8Array>;
   proveAll(entries: string[]): Promise<Proved>;
+  requestReceipt(peer: string, previous: Uint8Array | undefined): Promise<Uint8Array>;
+  deliveries(): Promise<PeerDelivery[]>;
+  delivery(entry: string, device: string): Promise<Delivery | null>;
   status(): Promise<RawStatus>;
   statistics(): Promise<Statistics>;
   bloom(rate: number, expected: number | undefined): Promise<RawFilter>;
@@ -146,6 +150,8 @@ export interface Exports {
     open(given: RawGiven, journal: string): Promise<RawNode>;
   };
   onCrash(handler: (message: string) => void): void;
+  checkReceipts(receipts: Uint8Array[], journal: string, device: string): Receipt[];
+  contradict(one: Uint8Array, other: Uint8Array): boolean;
   verifyEvidence(evidence: Uint8Array, root: string): Verified;
   verifyProof(proof: Uint8Array, root: string, entries: string[]): boolean[];
   readFilter(bytes: Uint8Array): RawFilter;

@@ -18,6 +18,7 @@ use crate::journal::file::error::FileError;
 use crate::journal::position::ParsePositionError;
 use crate::limits::HANDED_BYTES;
 use crate::session::failure::PeerError;
+use crate::verification::receipts::ReceiptError;
 
 /// Why a call from JavaScript failed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -50,6 +51,12 @@ pub(super) enum CallError {
     /// A proof does not hold.
     #[error(transparent)]
     Proof(#[from] EvidenceError),
+    /// Receipts are no chain.
+    #[error(transparent)]
+    Receipt(#[from] ReceiptError),
+    /// What should be a receipt is none.
+    #[error("a receipt is bytes as node.requestReceipt gives them, in a Uint8Array")]
+    NoReceipt,
     /// Bytes that should be a filter are none.
     #[error(transparent)]
     Filter(#[from] BloomError),
@@ -90,6 +97,8 @@ impl CallError {
             Self::Link(_) => Code::new("INVALID_LINK"),
             Self::Genesis(_) => Code::new("INVALID_GENESIS"),
             Self::Proof(error) => error.code(),
+            Self::Receipt(error) => error.code(),
+            Self::NoReceipt => Code::new("BAD_RECEIPT"),
             Self::Filter(_) => Code::new("INVALID_FILTER"),
             Self::TooMuch => Code::new("TOO_MANY"),
             Self::OtherTab => Code::new("OTHER_TAB"),
@@ -101,7 +110,7 @@ impl CallError {
             Self::Node(error) => error.fault(),
             Self::Proof(error) => error.fault(),
             Self::Import(error) => error.error.fault(),
-            Self::Filter(_) => Fault::Peer,
+            Self::Filter(_) | Self::Receipt(_) | Self::NoReceipt => Fault::Peer,
             Self::Fact { .. }
             | Self::TooMuch
             | Self::Id(_)
