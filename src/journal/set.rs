@@ -87,7 +87,7 @@ impl Journal {
     pub(crate) fn foresee(&mut self, ids: &[EntryId]) {
         let first = self.head().saturating_add(1);
         let items: Vec<_> = ids.iter().zip(first..).map(|(id, number)| Item { id: *id, number }).collect();
-        self.map.insert_items(&items);
+        self.map.insert_items(items);
     }
 
     /// The second half: entries that follow, whose ids the map has.

@@ -4,7 +4,7 @@
 
 use core::ops::Range;
 
-use super::batch::{Batch, merged};
+use super::batch::merged;
 use super::hash::{self, NodeMessage};
 use super::item::{Item, Member};
 use super::levels::Levels;
@@ -16,9 +16,6 @@ use super::subtree::Node;
 /// So many buckets are hashed at a time: enough for the nodes of each height to be many, few enough
 /// for all of it to stay near the processor.
 const TOGETHER: usize = 32;
-
-/// After larger batches, what they were worked on with is given up.
-const KEPT: usize = 1_000;
 
 /// What an insert works with. The map keeps it: to allocate it each time would take a fifth of the time
 /// of a small insert.
@@ -41,17 +38,19 @@ impl Clone for Growth {
 }
 
 impl Growth {
-    /// Adds a batch of which nothing is in yet. Each node that changes is hashed once.
-    pub(super) fn grow<T: Member>(&mut self, map: &mut MerkleMap, mut batch: Batch<'_, T>) {
-        if batch.len() > 0 {
-            self.visits.push((TOP, 0, 0..batch.len()));
+    /// Takes in members of which nothing is in yet, in order, each id once, and behind those taken in before. To
+    /// be hashed when all are in.
+    pub(super) fn take_in<T: Member>(&mut self, map: &mut MerkleMap, members: &[T]) {
+        if !members.is_empty() {
+            self.visits.push((TOP, 0, 0..members.len()));
         }
         while let Some((at, depth, range)) = self.visits.pop() {
             let Some(slot) = map.slots.get_mut(at) else { continue };
+            let new = members.get(range.clone()).unwrap_or_default();
             let (left, is_new) = match &mut slot.below {
-                Below::Bucket(bucket) if bucket.len() + range.len() <= BUCKET => {
-                    if !range.is_empty() {
-                        *bucket = merged(bucket, batch.few(range));
+                Below::Bucket(bucket) if bucket.len() + new.len() <= BUCKET => {
+                    if !new.is_empty() {
+                        *bucket = merged(bucket, new);
                     }
                     self.buckets.push((at, depth));
                     if self.buckets.len() == TOGETHER {
@@ -65,8 +64,11 @@ impl Growth {
                 }
                 Below::Fork(left) => (*left, false),
             };
-            self.forks.push(depth.into(), [at, left]);
-            let middle = batch.split(&range, depth);
+            // Those of members before may have gone the same way.
+            if self.forks.last(depth.into()) != Some([at, left]) {
+                self.forks.push(depth.into(), [at, left]);
+            }
+            let middle = range.start + new.partition_point(|member| !bit(member.id(), depth));
             for (at, range) in [(left + 1, middle..range.end), (left, range.start..middle)] {
                 // New halves have not been hashed yet, whether they get any of these or not.
                 if is_new || !range.is_empty() {
@@ -74,11 +76,12 @@ impl Growth {
                 }
             }
         }
+    }
+
+    /// Hashes what has changed, each node once.
+    pub(super) fn hash(&mut self, map: &mut MerkleMap) {
         self.hash_buckets(map);
         self.hash_forks(map);
-        if batch.len() > KEPT {
-            *self = Self::default();
-        }
     }
 
     /// What it keeps allocated.
@@ -119,9 +122,10 @@ impl Growth {
                     *joined = (at, left.count.saturating_add(right.count));
                     few += 1;
                 }
-                for (message, (at, count)) in messages.iter().zip(joined).take(few) {
+                let hashes = NodeMessage::hash_all(messages.get(..few).unwrap_or_default());
+                for (hash, (at, count)) in hashes.into_iter().zip(joined).take(few) {
                     if let Some(slot) = map.slots.get_mut(at) {
-                        slot.node = Node { count, hash: message.hash() };
+                        slot.node = Node { count, hash };
                     }
                 }
                 if few < hash::TOGETHER {

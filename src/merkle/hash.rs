@@ -85,9 +85,19 @@ impl NodeMessage {
         self.0[33..65].copy_from_slice(right);
     }
 
-    /// `SHA-256(0x01 ‖ left ‖ right)`.
-    pub(super) fn hash(&self) -> Hash {
-        compress(&self.0)
+    /// `SHA-256(0x01 ‖ left ‖ right)` of each, [`TOGETHER`] at most. First the first block of all, then the
+    /// second: blocks that do not wait for each other are hashed side by side.
+    pub(super) fn hash_all(messages: &[Self]) -> [Hash; TOGETHER] {
+        let mut states = [INITIAL; TOGETHER];
+        for block in 0..2 {
+            for (state, message) in states.iter_mut().zip(messages) {
+                let (blocks, _) = message.0.as_chunks();
+                compress256(state, blocks.get(block..=block).unwrap_or_default());
+            }
+        }
+        #[cfg(test)]
+        messages.iter().for_each(|_| count::add_one());
+        states.map(bytes)
     }
 }
 
@@ -102,7 +112,7 @@ pub(super) fn leaf(id: &EntryId) -> Hash {
 pub(super) fn node(left: &Hash, right: &Hash) -> Hash {
     let mut message = NodeMessage::new();
     message.set(left, right);
-    message.hash()
+    compress(&message.0)
 }
 
 /// `SHA-256(0x02 ‖ count as u64 big-endian ‖ top)`: whoever signs a root signs the count.
@@ -128,6 +138,10 @@ fn compress(padded: &[u8]) -> Hash {
     let (blocks, _) = padded.as_chunks();
     let mut state = INITIAL;
     compress256(&mut state, blocks);
+    bytes(state)
+}
+
+fn bytes(state: [u32; 8]) -> Hash {
     let mut hash = [0; 32];
     let (words, _) = hash.as_chunks_mut();
     for (bytes, word) in words.iter_mut().zip(state) {

@@ -29,6 +29,12 @@ impl<T: Copy> Levels<T> {
         at
     }
 
+    /// The thing that was added last on its level.
+    pub(super) fn last(&self, level: usize) -> Option<T> {
+        let at = self.last.get(level).copied()?;
+        self.things.get(at).map(|(thing, _)| *thing)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.things.len()
     }
@@ -71,6 +77,7 @@ mod tests {
             let places =
                 [(3, 'a'), (0, 'b'), (3, 'c'), (1, 'd'), (3, 'e')].map(|(l, thing)| levels.push(l, thing));
             assert_eq!((places, levels.len(), levels.count()), ([0, 1, 2, 3, 4], 5, 4), "round {round}");
+            assert_eq!([3, 0, 2, 4].map(|level| levels.last(level)), [Some('e'), Some('b'), None, None]);
             let on = |level| levels.on(level).collect::<Vec<_>>();
             assert_eq!(on(3), [(4, 'e'), (2, 'c'), (0, 'a')]);
             assert_eq!((on(0), on(1), on(2), on(4)), (vec![(1, 'b')], vec![(3, 'd')], vec![], vec![]));

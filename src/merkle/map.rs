@@ -11,9 +11,10 @@
 
 use core::fmt;
 
-use super::batch::{self, Batch};
+use super::batch::distinct;
 use super::grow::Growth;
 use super::item::{Item, Member};
+use super::order::in_runs;
 use super::prefix::{ID_BITS, Prefix, bit, split};
 use super::subtree::{Node, Root};
 use crate::ids::EntryId;
@@ -21,6 +22,9 @@ use crate::ids::EntryId;
 /// Ids in one bucket at most. Half as many would cost 11 B an id and a sixth of the time of a bulk
 /// build, and save an eighth of that of an insert.
 pub(super) const BUCKET: usize = 14;
+
+/// After larger batches, what they were worked on with is given up.
+const KEPT: usize = 1_000;
 
 /// Where the subtree of all ids is among the slots.
 pub(super) const TOP: usize = 0;
@@ -80,22 +84,24 @@ impl MerkleMap {
     ///
     /// Takes O(log n) hashes for each new id; what several have in common is hashed once.
     pub fn insert_all(&mut self, ids: Vec<EntryId>) -> usize {
-        self.insert_members(&ids)
+        self.insert_members(ids)
     }
 
     /// The same with numbers. An id that is in keeps the number that it has; of several for one new id
     /// the least is taken.
-    pub(crate) fn insert_items(&mut self, items: &[Item]) -> usize {
+    pub(crate) fn insert_items(&mut self, items: Vec<Item>) -> usize {
         self.insert_members(items)
     }
 
-    fn insert_members<T: Member>(&mut self, members: &[T]) -> usize {
+    fn insert_members<T: Member>(&mut self, mut members: Vec<T>) -> usize {
         let before = self.len();
-        for members in members.chunks(batch::MOST) {
-            let is_in = |member: &T| self.contains(member.id());
-            let batch = Batch::new(members, (!self.is_empty()).then_some(is_in));
-            let mut growth = core::mem::take(&mut self.growth);
-            growth.grow(self, batch);
+        let mut growth = core::mem::take(&mut self.growth);
+        in_runs(&mut members, |run| {
+            let new = distinct(run, |member| before == 0 || !self.contains(member.id()));
+            growth.take_in(self, new);
+        });
+        growth.hash(self);
+        if members.len() <= KEPT {
             self.growth = growth;
         }
         self.len() - before
@@ -372,7 +378,7 @@ mod tests {
         let mut map = MerkleMap::new();
         for (i, batch) in ids(0..200_000).chunks(1_000).enumerate() {
             let items: Vec<_> = batch.iter().zip(0..).map(|(id, number)| Item { id: *id, number }).collect();
-            map.insert_items(&items);
+            map.insert_items(items);
             let mut bytes = map.slots.capacity() * size_of::<Slot>() + map.growth.bytes();
             for at in 0..map.slots.len() {
                 if let len @ 1.. = map.bucket(at).len() {
@@ -410,7 +416,7 @@ mod tests {
                     items.push(Item { id, number });
                     plain.entry(id).or_insert(number);
                 }
-                prop_assert_eq!(map.insert_items(&items), plain.len() - before);
+                prop_assert_eq!(map.insert_items(items), plain.len() - before);
                 prop_assert_eq!(map.root(), MerkleMap::from_ids(plain.keys().copied().collect()).root());
             }
             prop_assert!(map.iter().eq(plain.keys().copied()));

@@ -8,6 +8,7 @@ mod hash;
 pub(crate) mod item;
 mod levels;
 pub(crate) mod map;
+mod order;
 mod plan;
 pub(crate) mod prefix;
 pub(crate) mod proof;

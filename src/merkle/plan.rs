@@ -169,9 +169,10 @@ impl Plan {
                     *place = first + at;
                     few += 1;
                 }
-                for (message, place) in messages.iter().zip(places).take(few) {
-                    if let Some(hash) = self.hashes.get_mut(place) {
-                        *hash = message.hash();
+                let hashes = NodeMessage::hash_all(messages.get(..few).unwrap_or_default());
+                for (hash, place) in hashes.into_iter().zip(places).take(few) {
+                    if let Some(hashed) = self.hashes.get_mut(place) {
+                        *hashed = hash;
                     }
                 }
                 if few < TOGETHER {
