@@ -1,6 +1,7 @@
 //! The command line tool: reads arguments, runs one command, gives its exit code.
 
 mod append;
+mod arg_values;
 mod args;
 mod bad_lines;
 mod batches;

@@ -7,6 +7,7 @@ pub(crate) mod bundle;
 mod encoding;
 #[cfg(test)]
 mod samples;
+mod subtrees;
 
 use crate::codec::cbor::DecodeError;
 use crate::crypto::hash::Hash;
