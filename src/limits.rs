@@ -83,6 +83,8 @@ pub const WANTED_PER_ROUND: usize = 2 * IDS_PER_ROUND;
 pub const CREDIT_BYTES: u64 = 262_144;
 /// Wire: bytes that all channels of a connection may send together before the peer has committed any.
 pub const CONNECTION_CREDIT_BYTES: u64 = 4 * 1_048_576;
+/// Wire: messages of one channel that say nothing new.
+pub const EMPTY_MESSAGES: u32 = 32;
 /// Wire: rounds of a sync that end without a new entry before it is given up.
 pub const FRUITLESS_ROUNDS: u32 = 3;
 /// Wire: rounds of a sync, fruitful or not.

@@ -214,6 +214,7 @@ fn d6_the_bounds_of_the_wire_are_those_of_the_code() {
         ("ENTRIES_PER_FRAME", limits::ENTRIES_PER_FRAME as u64),
         ("CREDIT_BYTES", limits::CREDIT_BYTES as u64),
         ("CONNECTION_CREDIT_BYTES", limits::CONNECTION_CREDIT_BYTES as u64),
+        ("EMPTY_MESSAGES", u64::from(limits::EMPTY_MESSAGES)),
         ("FRUITLESS_ROUNDS", limits::FRUITLESS_ROUNDS as u64),
         ("ROUNDS", limits::ROUNDS as u64),
     ];

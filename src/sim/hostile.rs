@@ -11,7 +11,7 @@ use crate::fact::entry::{Draft, Entry};
 use crate::fact::genesis::Genesis;
 use crate::fact::statement::Fact;
 use crate::ids::{EntryId, JournalId, StoreId};
-use crate::limits::{FRAME_BYTES, FRUITLESS_ROUNDS, IDS_PER_ROUND};
+use crate::limits::{EMPTY_MESSAGES, FRAME_BYTES, FRUITLESS_ROUNDS, IDS_PER_ROUND};
 use crate::merkle::prefix::Prefix;
 use crate::merkle::subtree::Root;
 use crate::platform::memory::MemoryStore;
@@ -259,7 +259,16 @@ fn d8_what_no_honest_peer_says_ends_the_connection() {
         (vec![part(1, 0)], "PROTOCOL"),
         ((0..6).map(|_| part(1, 60_000)).collect(), "PROTOCOL"),
     ];
-    for (seed, (messages, code)) in attacks.into_iter().enumerate() {
+    // One more than may come of what says nothing; each kind by itself.
+    let empty = [
+        ChannelMessage::Want { ids: leading(&[]), last: false },
+        ChannelMessage::Ask { prefixes: vec![] },
+        ChannelMessage::Refused { ids: vec![] },
+        ChannelMessage::Upto { number: 0 },
+        ChannelMessage::Credit { bytes: 0, upto: 0 },
+    ];
+    let floods = empty.map(|message| (vec![message; EMPTY_MESSAGES as usize + 1], "PROTOCOL"));
+    for (seed, (messages, code)) in attacks.into_iter().chain(floods).enumerate() {
         attack(seed as u64, messages.into_iter().map(in_channel).collect(), code);
     }
     attack(100, vec![Message::Auth { signature: [0; 64] }.encode()], "UNEXPECTED_MESSAGE");

@@ -46,6 +46,31 @@ pub(super) struct Incoming {
 }
 
 impl Channel {
+    /// Whether a message changes nothing.
+    pub(super) fn says_nothing(&self, message: &ChannelMessage) -> bool {
+        match message {
+            ChannelMessage::Want { ids, last } => !last && ids.iter().next().is_none(),
+            ChannelMessage::Ask { prefixes } => prefixes.is_empty(),
+            ChannelMessage::List { ids, last } => !last && ids.is_empty(),
+            ChannelMessage::Refused { ids } => ids.is_empty(),
+            ChannelMessage::Upto { number } => *number <= self.upto,
+            ChannelMessage::Credit { bytes, upto } => *bytes == 0 && *upto <= self.delivered,
+            ChannelMessage::Open { .. }
+            | ChannelMessage::Same { .. }
+            | ChannelMessage::Differ { .. }
+            | ChannelMessage::Close(_)
+            | ChannelMessage::Tell { .. }
+            | ChannelMessage::Symbols { .. }
+            | ChannelMessage::More { .. }
+            | ChannelMessage::Entries(_)
+            | ChannelMessage::Part { .. }
+            | ChannelMessage::Sent
+            | ChannelMessage::Root(_)
+            | ChannelMessage::AskReceipt { .. }
+            | ChannelMessage::Receipt { .. } => false,
+        }
+    }
+
     pub(super) fn part(
         &mut self,
         number: u64,

@@ -15,7 +15,7 @@ use crate::crypto::hash::Hash;
 use crate::fact::entry::Entry;
 use crate::ids::{Cursor, JournalId};
 use crate::journal::set::Journal;
-use crate::limits::{FRUITLESS_ROUNDS, IDS_PER_ROUND, REPLY, ROUNDS};
+use crate::limits::{EMPTY_MESSAGES, FRUITLESS_ROUNDS, IDS_PER_ROUND, REPLY, ROUNDS};
 use crate::merkle::subtree::Root;
 use crate::reconcile::decoding::Decoding;
 use crate::reconcile::descent::Descent;
@@ -117,10 +117,15 @@ pub(crate) struct Channel {
     cursor_counts: bool,
     /// Everything in the peer's store up to this number is durable here, as the peer was told.
     durable: u64,
+    /// What the peer last said that it had sent up to, and what it had made durable.
+    upto: u64,
+    delivered: u64,
     /// Entries of the peer's journal as it said at the opening.
     theirs: u64,
     /// Whether there is room to send something long unasked.
     roomy: bool,
+    /// Messages from the peer that said nothing new. An honest one sends none.
+    empty: u32,
     report: SyncReport,
     opened: Instant,
     heard: Instant,
@@ -141,8 +146,11 @@ impl Channel {
             fruitless: 0,
             cursor_counts: false,
             durable: 0,
+            upto: 0,
+            delivered: 0,
             theirs: 0,
             roomy: true,
+            empty: 0,
             report: SyncReport::new(journal.root()),
             opened: now,
             heard: now,
@@ -275,8 +283,16 @@ impl Channel {
         now: Instant,
         effects: &mut Vec<ChannelEffect>,
     ) -> Result<(), PeerError> {
-        self.heard = now;
         let name = message.name();
+        if self.says_nothing(&message) {
+            self.empty = self.empty.saturating_add(1);
+            if self.empty > EMPTY_MESSAGES {
+                return Err(PeerError::Breach("message after message that says nothing new"));
+            }
+            // Nor does it count as a sign of progress.
+        } else {
+            self.heard = now;
+        }
         match message {
             ChannelMessage::Same { store, at } if matches!(self.phase, Phase::Opening) => {
                 let store = store.or(self.peer.map(|peer| peer.store));
@@ -308,6 +324,7 @@ impl Channel {
             }
             ChannelMessage::Part { number, size, bytes } => self.part(number, size, &bytes, effects)?,
             ChannelMessage::Upto { number } => {
+                self.upto = self.upto.max(number);
                 let after = self.incoming.received;
                 self.incoming.upto.pop_back_if(|(last, _)| *last == after);
                 self.incoming.upto.push_back((after, number));
@@ -333,7 +350,8 @@ impl Channel {
                 if !self.outgoing.credited(bytes) || upto > journal.head() {
                     return Err(PeerError::Breach("credit for more than was sent"));
                 }
-                if upto > 0 {
+                if upto > self.delivered {
+                    self.delivered = upto;
                     effects.push(ChannelEffect::Delivered(upto));
                 }
             }
