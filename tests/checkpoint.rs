@@ -2,6 +2,9 @@
 
 #![cfg(all(feature = "sim", not(target_arch = "wasm32")))]
 
+#[path = "slow/wrapped.rs"]
+mod wrapped;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,6 +17,7 @@ use isoroot::{
     LoadedFrom, Query, StoreId, SyncNode, SyncService,
 };
 use sha2::{Digest, Sha256};
+use wrapped::{Call, wrapped_store};
 
 /// A store that counts the records it has read out, and can hold up the writing of checkpoints.
 #[derive(Clone)]
@@ -28,64 +32,21 @@ impl Watched {
         let store = MemoryStore::new(StoreId::from_bytes([7; 16]));
         Self { store, read: Arc::default(), holds: Arc::default() }
     }
+
+    async fn told(&self, call: Call<'_>) {
+        match call {
+            Call::Done(entries) => drop(self.read.fetch_add(entries, Ordering::Relaxed)),
+            Call::SetNote(key) if key.starts_with("checkpoint/") && self.holds.load(Ordering::Relaxed) => {
+                std::future::pending().await
+            }
+            Call::Append | Call::Read | Call::SetNote(_) => {}
+        }
+    }
 }
 
-type Numbered = Vec<(u64, StoredRecord)>;
 type Notes = Vec<(String, Vec<u8>)>;
 
-impl Store for Watched {
-    async fn head(&self, journal: JournalId) -> Result<Cursor, StoreError> {
-        self.store.head(journal).await
-    }
-
-    async fn append(
-        &self,
-        journal: JournalId,
-        at: u64,
-        entries: Vec<StoredRecord>,
-        durability: Durability,
-    ) -> Result<AppendOutcome, StoreError> {
-        self.store.append(journal, at, entries, durability).await
-    }
-
-    async fn read(&self, journal: JournalId, from: u64, max_bytes: usize) -> Result<Numbered, StoreError> {
-        let page = self.store.read(journal, from, max_bytes).await?;
-        self.read.fetch_add(page.len(), Ordering::Relaxed);
-        Ok(page)
-    }
-
-    async fn fetch(&self, journal: JournalId, numbers: Vec<u64>) -> Result<Numbered, StoreError> {
-        self.store.fetch(journal, numbers).await
-    }
-
-    async fn ids(&self, journal: JournalId, from: u64, max: usize) -> Result<Vec<EntryId>, StoreError> {
-        self.store.ids(journal, from, max).await
-    }
-
-    async fn changed(&self, journal: JournalId, after: u64) -> Result<Cursor, StoreError> {
-        self.store.changed(journal, after).await
-    }
-
-    async fn note(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.store.note(key).await
-    }
-
-    async fn set_note(
-        &self,
-        key: &str,
-        expected: Option<Vec<u8>>,
-        value: Option<Vec<u8>>,
-    ) -> Result<Result<(), Option<Vec<u8>>>, StoreError> {
-        if key.starts_with("checkpoint/") && self.holds.load(Ordering::Relaxed) {
-            std::future::pending::<()>().await;
-        }
-        self.store.set_note(key, expected, value).await
-    }
-
-    async fn notes(&self, prefix: &str) -> Result<Notes, StoreError> {
-        self.store.notes(prefix).await
-    }
-}
+wrapped_store!(Watched);
 
 fn journal() -> JournalId {
     Genesis::named("checkpoint").journal()

@@ -139,19 +139,19 @@ impl JournalMachine {
     }
 
     /// Own facts; each draft becomes one entry, in this order. Answered by `Appended` or `AppendFailed`.
-    pub(crate) fn append(&mut self, ticket: Ticket, drafts: Vec<Draft>, wall: WallTime) {
+    pub(crate) fn append(&mut self, ticket: Ticket, drafts: Vec<Draft>) {
         self.appends.push_back(Append { ticket, drafts: drafts.into(), done: Vec::new() });
-        self.advance(wall);
+        self.advance();
     }
 
     /// Incoming entries, checked. Answered by `Settled`, `Imported` or `Unsettled`, in the order of the calls.
-    pub(crate) fn incoming(&mut self, id: BundleId, entries: Vec<Entry>, wall: WallTime) {
+    pub(crate) fn incoming(&mut self, id: BundleId, entries: Vec<Entry>) {
         self.bundles.push_back(Bundle { id, entries });
-        self.advance(wall);
+        self.advance();
     }
 
     /// The commit in flight is durable.
-    pub(crate) fn committed(&mut self, wall: WallTime) {
+    pub(crate) fn committed(&mut self) {
         let Flight::Committing { batch, .. } = std::mem::replace(&mut self.flight, Flight::Idle) else {
             return;
         };
@@ -172,7 +172,7 @@ impl JournalMachine {
         }
         self.settle(batch.bundles, before);
         self.effects.push_back(JournalEffect::Grew { head: self.journal.head() });
-        self.advance(wall);
+        self.advance();
     }
 
     /// Takes in what the store has.
@@ -196,10 +196,10 @@ impl JournalMachine {
     }
 
     /// Another writer appended to the store.
-    pub(crate) fn store_changed(&mut self, head: u64, wall: WallTime) {
+    pub(crate) fn store_changed(&mut self, head: u64) {
         // What is under way ends with the news or with another look.
         self.store_head = self.store_head.max(head);
-        self.advance(wall);
+        self.advance();
     }
 
     fn follow(&mut self, batch: Option<Batch>, attempts: u32) {
@@ -218,22 +218,22 @@ impl JournalMachine {
     }
 
     /// Everything that others wrote has been read.
-    pub(crate) fn up_to_date(&mut self, wall: WallTime) {
+    pub(crate) fn up_to_date(&mut self) {
         if let Flight::Following { batch, attempts, .. } = std::mem::replace(&mut self.flight, Flight::Idle) {
             match batch {
                 Some(batch) if attempts >= COMMIT_ATTEMPTS => {
                     let error = StoreError::Failed(format!("other writers were faster {attempts} times"));
                     self.fail(batch, &error);
-                    self.advance(wall);
+                    self.advance();
                 }
-                Some(batch) => self.form_again(batch, attempts, wall),
-                None => self.advance(wall),
+                Some(batch) => self.form_again(batch, attempts),
+                None => self.advance(),
             }
         }
     }
 
     /// The commit, or reading what others wrote, failed: whoever waits for it is told.
-    pub(crate) fn commit_failed(&mut self, error: &StoreError, wall: WallTime) {
+    pub(crate) fn commit_failed(&mut self, error: &StoreError) {
         match std::mem::replace(&mut self.flight, Flight::Idle) {
             Flight::Committing { batch, .. } | Flight::Following { batch: Some(batch), .. } => {
                 self.fail(batch, error);
@@ -245,7 +245,7 @@ impl JournalMachine {
             }
             flight @ (Flight::Idle | Flight::Signing { .. }) => self.flight = flight,
         }
-        self.advance(wall);
+        self.advance();
     }
 
     fn fail(&mut self, batch: Batch, error: &StoreError) {
@@ -284,7 +284,7 @@ impl JournalMachine {
     }
 
     /// Forms and sends the next batch if nothing is under way.
-    fn advance(&mut self, wall: WallTime) {
+    fn advance(&mut self) {
         if !matches!(self.flight, Flight::Idle) {
             return;
         }
@@ -311,23 +311,23 @@ impl JournalMachine {
                 }
             }
         }
-        self.send(batch, 0, wall);
+        self.send(batch, 0);
     }
 
     /// A batch that came too late, without what others have written since.
-    fn form_again(&mut self, mut batch: Batch, attempts: u32, wall: WallTime) {
+    fn form_again(&mut self, mut batch: Batch, attempts: u32) {
         batch.incoming.retain(|entry| !self.journal.contains(&entry.id()));
         batch.signed.clear();
         batch.link = None;
-        self.send(batch, attempts, wall);
+        self.send(batch, attempts);
     }
 
-    fn send(&mut self, batch: Batch, attempts: u32, wall: WallTime) {
+    fn send(&mut self, batch: Batch, attempts: u32) {
         if batch.incoming.is_empty() && batch.drafts.is_empty() {
             // Nothing new in them: they are settled as they are.
             self.settle(batch.bundles, self.journal.head());
             if !self.bundles.is_empty() || self.appends.iter().any(|append| !append.drafts.is_empty()) {
-                self.advance(wall);
+                self.advance();
             } else if self.store_head > self.journal.head() {
                 self.follow(None, 0);
             }

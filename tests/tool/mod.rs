@@ -226,3 +226,17 @@ impl RunningHub {
         Self { url: text("url"), address: text("address"), running }
     }
 }
+
+/// So many good lines, numbered from `from`.
+pub fn lines(from: u64, count: u64) -> String {
+    (from..from + count).map(|n| format!("{{\"predicate\":\"p/{n}\",\"value\":{n}}}\n")).collect()
+}
+
+/// The names of an object's fields, in order.
+pub fn fields(line: &str) -> Vec<String> {
+    // The parser sorts them, so they are looked for in the text.
+    let object: serde_json::Map<String, Value> = serde_json::from_str(line).unwrap();
+    let mut fields: Vec<_> = object.keys().cloned().collect();
+    fields.sort_by_key(|field| line.find(&format!("\"{field}\":")));
+    fields
+}

@@ -150,7 +150,7 @@ impl Machine {
             }
             ConnectionEffect::Incoming { channel, sequence, journal, entries } => {
                 let bundle = BundleId::Peer { connection, channel, sequence };
-                self.with_journal(journal, now, |machine| machine.incoming(bundle, entries, now.wall));
+                self.with_journal(journal, now, |machine| machine.incoming(bundle, entries));
             }
             ConnectionEffect::Feed { channel, journal, feed } => {
                 self.effects.push_back(Effect::Feed { connection, channel, journal, feed });

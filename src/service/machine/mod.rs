@@ -177,14 +177,13 @@ impl Machine {
 
     /// See the module.
     pub(crate) fn handle(&mut self, input: Input, now: Now) {
-        let wall = now.wall;
         match input {
             Input::Start => self.start(now),
             Input::Stop => self.stop(now),
             Input::Open { ticket, journal } => self.open(ticket, journal, now),
             Input::Append { ticket, journal, drafts } => match self.slots.machine(journal) {
                 Some(machine) => {
-                    machine.append(ticket, drafts, wall);
+                    machine.append(ticket, drafts);
                     self.drain_journal(journal, now);
                 }
                 None => {
@@ -194,7 +193,7 @@ impl Machine {
             },
             Input::Import { ticket, journal, entries } => match self.slots.machine(journal) {
                 Some(machine) => {
-                    machine.incoming(BundleId::Import(ticket), entries, wall);
+                    machine.incoming(BundleId::Import(ticket), entries);
                     self.drain_journal(journal, now);
                 }
                 None => {
@@ -215,21 +214,19 @@ impl Machine {
                 self.ask_receipt((ticket, journal), &address, previous, now);
             }
             Input::Loaded { journal, loaded } => self.loaded(journal, loaded, now),
-            Input::Committed { journal } => {
-                self.with_journal(journal, now, |machine| machine.committed(wall))
-            }
+            Input::Committed { journal } => self.with_journal(journal, now, JournalMachine::committed),
             Input::Behind { journal } => self.with_journal(journal, now, JournalMachine::behind),
             Input::CommitFailed { journal, error } => {
-                self.with_journal(journal, now, |machine| machine.commit_failed(&error, wall));
+                self.with_journal(journal, now, |machine| machine.commit_failed(&error));
             }
             Input::Followed { journal, entries, all } => self.with_journal(journal, now, |machine| {
                 machine.followed(&entries);
                 if all {
-                    machine.up_to_date(wall);
+                    machine.up_to_date();
                 }
             }),
             Input::StoreChanged { journal, head } => {
-                self.with_journal(journal, now, |machine| machine.store_changed(head, wall));
+                self.with_journal(journal, now, |machine| machine.store_changed(head));
             }
             Input::Dialled { connection, canonical, binding } => {
                 self.dialled(connection, canonical, binding, now);
