@@ -136,16 +136,21 @@ impl SimPair {
     /// Both have entries with these ids. Nothing else is known of them, so they can't be sent.
     pub fn share(&mut self, ids: &[EntryId]) {
         for end in [0, 1] {
-            let summary = |id: &EntryId| Summary {
-                id: *id,
-                device: DeviceId::from_bytes([9; 32]),
-                timestamp: 1,
-                after: Vec::new(),
-                facts: vec![FactSummary { predicate: "shared", authority: None }],
-            };
-            let summaries: Vec<_> = ids.iter().map(summary).collect();
-            self.side(end).journal.absorb(&summaries);
+            self.invent(end, ids);
         }
+    }
+
+    /// One side has entries with these ids, which can't be sent.
+    pub(crate) fn invent(&mut self, end: End, ids: &[EntryId]) {
+        let summary = |id: &EntryId| Summary {
+            id: *id,
+            device: DeviceId::from_bytes([9; 32]),
+            timestamp: 1,
+            after: Vec::new(),
+            facts: vec![FactSummary { predicate: "shared", authority: None }],
+        };
+        let summaries: Vec<_> = ids.iter().map(summary).collect();
+        self.side(end).journal.absorb(&summaries);
     }
 
     /// One side appends so many entries, each of a fact of `size` bytes of text; the other hears of it if it

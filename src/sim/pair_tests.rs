@@ -252,6 +252,33 @@ fn d8_what_contradicts_what_was_asked_for_ends_the_channel() {
 }
 
 #[test]
+fn row23_of_ids_that_begin_alike_the_missing_one_is_wanted_all_the_same() {
+    // Ground: each side has an entry whose id begins with the 8 bytes of one of the other. Cells and lists see
+    // no difference; the descent does, and must not take the own one for the other.
+    let ground = |rest: u8| {
+        let mut bytes = [rest; 32];
+        bytes[..8].copy_from_slice(b"the same");
+        EntryId::from_bytes(bytes)
+    };
+    for shared in [0, 3_000] {
+        let mut pair = pair(shared, 0, 0);
+        pair.invent(0, &[ground(1)]);
+        pair.invent(1, &[ground(2)]);
+        pair.open(false);
+        // It can't end, since what was invented can't be sent.
+        for _ in 0..60 {
+            pair.step();
+        }
+        let traffic = pair.traffic();
+        assert!(traffic["Ask"].frames > 0, "{traffic:?}");
+        // The first, of the cells or lists, wants nothing; that behind the descent one.
+        let width = if shared == 0 { 2 } else { 3 };
+        let head = 4 + 2 + 5;
+        assert_eq!(traffic["Want"].bytes, 2 * head + width, "{traffic:?}");
+    }
+}
+
+#[test]
 fn d4_an_acceptor_that_says_same_when_it_is_not_is_found_out_by_the_next_honest_one() {
     let mut pair = pair(300, 5, 6);
     pair.tamper_with(Some(|message| {

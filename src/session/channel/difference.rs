@@ -74,15 +74,13 @@ impl Channel {
 
     /// The next question; or, when all is known, what this side wants and what it will send.
     pub(super) fn ask(&mut self, journal: &Journal, effects: &mut Vec<ChannelEffect>) {
-        let found = match &mut self.phase {
+        match &mut self.phase {
             Phase::Descending(descent) => {
                 if let Some(prefixes) = descent.next_ask() {
-                    effects.push(ChannelEffect::Say(ChannelMessage::Ask { prefixes }));
-                    return;
+                    return effects.push(ChannelEffect::Say(ChannelMessage::Ask { prefixes }));
                 }
                 let Phase::Descending(descent) = self.exchange() else { return };
-                let (need, give) = descent.into_difference();
-                need.iter().chain(&give).map(ShortId::of).collect()
+                self.descended(descent, journal, effects);
             }
             Phase::Decoding(decoding) => {
                 match decoding.next() {
@@ -95,15 +93,11 @@ impl Channel {
                     Step::Done => {}
                 }
                 let Phase::Decoding(mut decoding) = self.exchange() else { return };
-                let found = decoding.take_found();
+                self.decoded(&decoding.take_found(), journal, effects);
                 self.left = Some(decoding).filter(|decoding| decoding.has_more());
-                found
             }
-            Phase::Opening | Phase::Listening(_) | Phase::Answering(_) | Phase::Exchanging | Phase::Live => {
-                return;
-            }
-        };
-        self.settle_difference(found, journal, effects);
+            Phase::Opening | Phase::Listening(_) | Phase::Answering(_) | Phase::Exchanging | Phase::Live => {}
+        }
     }
 
     /// All is known that this round finds: entries travel. The phase until now.
@@ -111,31 +105,45 @@ impl Channel {
         std::mem::replace(&mut self.phase, Phase::Exchanging)
     }
 
-    /// Ids that one side has and the other lacks: wants what is not here, sends the others.
-    fn settle_difference(
-        &mut self,
-        found: Vec<ShortId>,
-        journal: &Journal,
-        effects: &mut Vec<ChannelEffect>,
-    ) {
+    /// Wants what is not here, sends what the peer lacks. By whole ids: others may begin alike.
+    fn descended(&mut self, descent: Descent, journal: &Journal, effects: &mut Vec<ChannelEffect>) {
+        let (need, give) = descent.into_difference();
+        let mut want = Vec::with_capacity(need.len());
+        for id in need {
+            match journal.number_of(&id) {
+                Some(number) => self.came_meanwhile(number),
+                None => want.push(ShortId::of(&id)),
+            }
+        }
+        self.say_want(&want, effects);
+        let give = give.iter().filter_map(|id| journal.number_of(id)).collect();
+        self.outgoing.send_numbers(ascending(give));
+    }
+
+    /// The same for short ids that one side has and the other lacks: whose they are, the own journal says.
+    fn decoded(&mut self, found: &[ShortId], journal: &Journal, effects: &mut Vec<ChannelEffect>) {
         let (mut want, mut give) = (Vec::new(), Vec::new());
         for short in found {
             let here = journal.map().find_by_leading_bytes(&short.0.to_be_bytes());
             if here.is_empty() {
-                want.push(short);
+                want.push(*short);
             }
             for number in here.iter().filter_map(|id| journal.number_of(id)) {
                 if self.view.contains(number) {
                     give.push(number);
                 } else {
-                    // It has come by another way since.
-                    self.view.find(number);
-                    self.round.fruitful = true;
+                    self.came_meanwhile(number);
                 }
             }
         }
         self.say_want(&want, effects);
         self.outgoing.send_numbers(ascending(give));
+    }
+
+    /// An entry that the peer has is here, and was not at the opening: it has come by another way.
+    fn came_meanwhile(&mut self, number: u64) {
+        self.view.find(number);
+        self.round.fruitful = true;
     }
 
     fn say_want(&self, want: &[ShortId], effects: &mut Vec<ChannelEffect>) {
@@ -176,7 +184,7 @@ impl Channel {
         journal: &Journal,
         effects: &mut Vec<ChannelEffect>,
     ) -> Result<(), PeerError> {
-        self.answer_again(journal);
+        self.expect_questions(journal);
         let Phase::Answering(_) = &self.phase else { return Err(self.unexpected("More")) };
         let place = |cell: u64| usize::try_from(cell).ok().filter(|cell| *cell <= MOST_CELLS);
         let (Some(first), Some(end)) = (place(from), place(from.saturating_add(count))) else {
@@ -196,6 +204,14 @@ impl Channel {
         Ok(())
     }
 
+    /// A question may begin the next round, or come in the place of a list.
+    fn expect_questions(&mut self, journal: &Journal) {
+        self.answer_again(journal);
+        if matches!(&self.phase, Phase::Listening(ids) if !self.opener && ids.is_empty()) {
+            self.phase = Phase::Answering(Vec::new());
+        }
+    }
+
     /// The peer asks what is below some prefixes.
     pub(super) fn asked(
         &mut self,
@@ -203,10 +219,7 @@ impl Channel {
         journal: &Journal,
         effects: &mut Vec<ChannelEffect>,
     ) -> Result<(), PeerError> {
-        self.answer_again(journal);
-        if matches!(&self.phase, Phase::Listening(ids) if !self.opener && ids.is_empty()) {
-            self.phase = Phase::Answering(Vec::new());
-        }
+        self.expect_questions(journal);
         let Phase::Answering(_) = &self.phase else { return Err(self.unexpected("Ask")) };
         if overlap(prefixes) {
             return Err(PeerError::Breach("a question about one subtree twice"));
@@ -266,8 +279,7 @@ impl Channel {
             }
             for number in here.iter().filter_map(|id| journal.number_of(id)) {
                 if number > self.view.at() {
-                    self.view.find(number);
-                    self.round.fruitful = true;
+                    self.came_meanwhile(number);
                 }
                 known.push(number);
             }
