@@ -121,11 +121,11 @@ fn script(seed: u64) -> usize {
     for end in &mut ends {
         pool.extend(end.said());
     }
-    for _ in 0..4 + below(rng, 24) {
+    for _ in 0..8 + below(rng, 40) {
         // Mostly what is new, or nothing would ever open.
         let recent = pool.len().saturating_sub(1 + below(rng, 4));
         let frame = if below(rng, 3) > 0 { &pool[recent] } else { &pool[below(rng, pool.len())] };
-        let frame = if below(rng, 5) == 0 { forged(frame, &pool, &mallory, rng) } else { frame.clone() };
+        let frame = if below(rng, 3) == 0 { forged(frame, &pool, &mallory, rng) } else { frame.clone() };
         let to = below(rng, ends.len());
         let end = &mut ends[to];
         end.transcript.push(frame.clone());
@@ -156,7 +156,7 @@ fn script(seed: u64) -> usize {
 #[test]
 fn d7_no_connection_opens_whose_two_ends_disagree() {
     let full = std::env::var_os("ISOROOT_TEST_FULL").is_some();
-    let scripts = if full { 100_000 } else { 4_000 };
+    let scripts = if full { 100_000 } else { 8_000 };
     let opened: usize = (0..scripts).map(script).sum();
     assert!(
         opened > scripts as usize / 50,
