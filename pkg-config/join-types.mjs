@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** Files in the order of reading; what is not exported by the first is not exported at all. */
-const FILES = ["errors", "ids", "identity", "custom", "wait", "facts", "files", "events", "proofs", "bloom", "statistics", "verification", "options", "status", "node"];
+const FILES = ["errors", "ids", "identity", "custom", "wait", "facts", "files", "events", "proofs", "receipts", "bloom", "statistics", "verification", "options", "status", "node"];
 
 export function joinTypes(folder) {
   const read = (name) => readFileSync(join(folder, `${name}.d.ts`), "utf8");

@@ -4,6 +4,7 @@ import { compile } from "#source";
 import { fromPlain, IsorootError } from "./errors.js";
 import { instantiate } from "./glue.js";
 import type { Exports } from "./raw.js";
+import { type WaitOptions, within } from "./wait.js";
 
 /** A wasm instance, alive until it crashes. Nothing of it is called afterwards. */
 export class Instance {
@@ -112,4 +113,10 @@ export function asking<T>(instance: Instance, ask: () => T): T {
   } catch (error) {
     throw instance.crash ?? fromPlain(error);
   }
+}
+
+/** Runs a check that needs no node. */
+export async function checking<T>(options: WaitOptions, check: (instance: Instance) => T): Promise<T> {
+  const instance = await within(load(), "loading Isoroot", options);
+  return asking(instance, () => check(instance));
 }

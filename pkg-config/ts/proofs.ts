@@ -1,10 +1,10 @@
 // Checking proofs, which needs a root that is trusted, and no node.
 
-import { fromPlain, IsorootError } from "./errors.js";
+import { IsorootError } from "./errors.js";
 import type { Entry } from "./facts.js";
 import { entryId, type EntryId, type JournalId, type Root } from "./ids.js";
-import { type Instance, load } from "./load.js";
-import { type WaitOptions, within } from "./wait.js";
+import { checking } from "./load.js";
+import type { WaitOptions } from "./wait.js";
 
 /** A proof about several entries. */
 export interface Proved {
@@ -68,16 +68,6 @@ export function verifyProof(
     const known = new Map(ascending.map((id, place) => [id, answers[place] === true]));
     return asked.map((id) => known.get(id) === true);
   });
-}
-
-/** Runs a check that needs no node. */
-export async function checking<T>(options: WaitOptions, check: (instance: Instance) => T): Promise<T> {
-  const instance = await within(load(), "loading Isoroot", options);
-  try {
-    return check(instance);
-  } catch (error) {
-    throw instance.crash ?? fromPlain(error);
-  }
 }
 
 function genuine(bytes: Uint8Array): Uint8Array {

@@ -2,7 +2,7 @@
 
 import { IsorootError } from "./errors.js";
 import type { DeviceId, JournalId, Root } from "./ids.js";
-import { checking } from "./proofs.js";
+import { checking } from "./load.js";
 import type { WaitOptions } from "./wait.js";
 
 /** What a receipt says, once it has been checked. */
