@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::cli::args::CheckArgs;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::{Output, Record, count, quoted};
-use crate::driver::check::{JournalReport, check};
+use crate::driver::check::{JournalReport, check_listed_as, owner};
 use crate::driver::storage;
 use crate::ids::JournalId;
 use crate::platform::native::RedbStore;
@@ -15,7 +15,13 @@ pub(super) struct Damaged {
     pub(super) store: RedbStore,
     /// What was found wrong when it was opened.
     pub(super) problems: Vec<String>,
-    pub(super) journals: Vec<JournalId>,
+    pub(super) journals: Vec<Listed>,
+}
+
+/// A journal, and the id under which the store has it: another one where it is damaged there.
+pub(super) struct Listed {
+    pub(super) journal: JournalId,
+    pub(super) listed_as: JournalId,
 }
 
 impl Damaged {
@@ -25,13 +31,26 @@ impl Damaged {
         }
         let owned = path.to_owned();
         let (store, mut problems) = blocking::unblock(move || RedbStore::open_damaged(&owned)).await?;
-        let mut journals: Vec<_> = store.journals().into_iter().map(|(journal, _)| journal).collect();
-        match storage::journals(&store).await {
-            Ok(noted) => journals.extend(noted),
-            Err(error) => problems.push(format!("its notes cannot be read: {error}")),
+        let listed: Vec<_> = store.journals().into_iter().map(|(journal, _)| journal).collect();
+        let noted = match storage::journals(&store).await {
+            Ok(noted) => noted,
+            Err(error) => {
+                problems.push(format!("its notes cannot be read: {error}"));
+                Vec::new()
+            }
+        };
+        let mut missing: Vec<_> = noted.into_iter().filter(|noted| !listed.contains(noted)).collect();
+        let mut journals = Vec::new();
+        for listed_as in listed {
+            let journal = owner(&store, listed_as, &missing).await.unwrap_or(listed_as);
+            if journal != listed_as {
+                problems.push(format!("the entries of journal {journal} are listed under {listed_as}"));
+                missing.retain(|missing| *missing != journal);
+            }
+            journals.push(Listed { journal, listed_as });
         }
-        journals.sort_unstable();
-        journals.dedup();
+        journals.extend(missing.into_iter().map(|journal| Listed { journal, listed_as: journal }));
+        journals.sort_unstable_by_key(|listed| listed.journal);
         Ok(Self { store, problems, journals })
     }
 }
@@ -45,8 +64,8 @@ pub(super) async fn run(args: CheckArgs, output: &mut Output) -> Result<Exit, Fa
 
 async fn show(damaged: &Damaged, path: &Path, output: &mut Output) -> Result<Exit, Failure> {
     let mut sound = damaged.problems.is_empty();
-    for journal in &damaged.journals {
-        let report = check(&damaged.store, *journal).await?;
+    for Listed { journal, listed_as } in &damaged.journals {
+        let report = check_listed_as(&damaged.store, *journal, *listed_as).await?;
         sound &= report.is_sound();
         output.line(|| record(&report), || text(&report))?;
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::cli::args::SalvageArgs;
-use crate::cli::check::{Damaged, list};
+use crate::cli::check::{Damaged, Listed, list};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::{Output, Record, count};
 use crate::driver::check::SoundEntries;
@@ -44,8 +44,9 @@ async fn save(damaged: &Damaged, new: &RedbStore, output: &mut Output) -> Result
             Err(error) => problems.push(format!("its notes under {prefix} are lost: {error}")),
         }
     }
-    for journal in &damaged.journals {
-        let saved = save_journal(damaged, new, *journal).await?;
+    for listed in &damaged.journals {
+        let journal = listed.journal;
+        let saved = save_journal(damaged, new, listed).await?;
         whole &= saved.lost == 0;
         let record = || {
             let record = Record::event("journal").text("journal", journal).json("saved", saved.entries);
@@ -57,11 +58,18 @@ async fn save(damaged: &Damaged, new: &RedbStore, output: &mut Output) -> Result
         };
         output.line(record, text)?;
     }
+    // Of what the store does not even list nobody knows whether it was there.
+    let lost = !whole;
+    whole &= problems.is_empty();
     let record = || Record::event("store").json("whole", whole).json("problems", list(&problems));
     let text = || {
         let mut text =
             problems.iter().map(|problem| format!("the old store: {problem}\n")).collect::<String>();
-        text.push_str(if whole { "nothing is lost" } else { "what is lost here comes back by a sync" });
+        text.push_str(match (whole, lost) {
+            (true, _) => "nothing is lost",
+            (false, true) => "what is lost here comes back by a sync",
+            (false, false) => "all entries found are saved; if others are lost they come back by a sync",
+        });
         text
     };
     output.line(record, text)?;
@@ -75,8 +83,9 @@ struct Saved {
     map: MerkleMap,
 }
 
-async fn save_journal(damaged: &Damaged, new: &RedbStore, journal: JournalId) -> Result<Saved, Failure> {
-    let mut sound = SoundEntries::new(damaged.store.clone(), journal).await?;
+async fn save_journal(damaged: &Damaged, new: &RedbStore, listed: &Listed) -> Result<Saved, Failure> {
+    let Listed { journal, listed_as } = *listed;
+    let mut sound = SoundEntries::listed_as(damaged.store.clone(), journal, listed_as).await?;
     let mut saved = Saved { entries: 0, lost: 0, map: MerkleMap::new() };
     let (mut batch, mut bytes, mut seen) = (Vec::new(), 0_usize, BTreeSet::new());
     loop {

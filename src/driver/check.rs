@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::error::StoreError;
-use crate::fact::entry::Entry;
+use crate::fact::entry::{Entry, entry_id};
 use crate::fact::unchecked::{EntryError, UncheckedEntry};
 use crate::ids::{EntryId, JournalId};
 use crate::journal::checkpoint::chunk::ChunkWriter;
@@ -17,6 +17,8 @@ use crate::platform::traits::{Store, StoredRecord};
 const PAGE_BYTES: usize = 1_048_576;
 /// Entries that are read one by one behind a place that can't be read.
 const SINGLY: u64 = 256;
+/// Entries at a journal's beginning that tell whose it is: one of them is sound.
+const FIRST: u64 = 8;
 /// Ids that are compared at once.
 const IDS: usize = 4_096;
 /// Problems that a report lists at most.
@@ -108,6 +110,8 @@ impl JournalReport {
 pub struct SoundEntries<S> {
     store: S,
     journal: JournalId,
+    /// The id under which the store has it: another one where it is damaged there.
+    listed_as: JournalId,
     next: u64,
     head: u64,
     /// Up to which number entries are read one by one.
@@ -121,8 +125,17 @@ impl<S: Store> SoundEntries<S> {
     /// # Errors
     /// When the store does not even know the journal's last number.
     pub async fn new(store: S, journal: JournalId) -> Result<Self, StoreError> {
-        let head = store.head(journal).await?.number;
-        Ok(Self { store, journal, next: 1, head, singly: 0, found: VecDeque::new() })
+        Self::listed_as(store, journal, journal).await
+    }
+
+    /// Those of `journal`, which the store has under the id `listed_as`.
+    pub(crate) async fn listed_as(
+        store: S,
+        journal: JournalId,
+        listed_as: JournalId,
+    ) -> Result<Self, StoreError> {
+        let head = store.head(listed_as).await?.number;
+        Ok(Self { store, journal, listed_as, next: 1, head, singly: 0, found: VecDeque::new() })
     }
 
     /// The journal's last number.
@@ -158,9 +171,9 @@ impl<S: Store> SoundEntries<S> {
     /// Records from the next number on, without gaps; at least one.
     async fn page(&self) -> Result<Vec<(u64, StoredRecord)>, StoreError> {
         let mut page = if self.singly >= self.next {
-            self.store.fetch(self.journal, vec![self.next]).await?
+            self.store.fetch(self.listed_as, vec![self.next]).await?
         } else {
-            self.store.read(self.journal, self.next, PAGE_BYTES).await?
+            self.store.read(self.listed_as, self.next, PAGE_BYTES).await?
         };
         let in_order =
             page.iter().zip(self.next..=self.head).take_while(|((found, _), number)| found == number);
@@ -193,7 +206,16 @@ fn judge(journal: JournalId, page: Vec<(u64, StoredRecord)>) -> VecDeque<(u64, R
 /// # Errors
 /// When the store does not even know the journal's last number.
 pub async fn check<S: Store>(store: &S, journal: JournalId) -> Result<JournalReport, StoreError> {
-    let mut entries = SoundEntries::new(store.clone(), journal).await?;
+    check_listed_as(store, journal, journal).await
+}
+
+/// Checks all that a store has of a journal under the id `listed_as`.
+pub(crate) async fn check_listed_as<S: Store>(
+    store: &S,
+    journal: JournalId,
+    listed_as: JournalId,
+) -> Result<JournalReport, StoreError> {
+    let mut entries = SoundEntries::listed_as(store.clone(), journal, listed_as).await?;
     let mut checkpoint = CheckpointCheck::begin(store, journal).await;
     let mut report = JournalReport {
         journal,
@@ -221,7 +243,7 @@ pub async fn check<S: Store>(store: &S, journal: JournalId) -> Result<JournalRep
     let map = MerkleMap::from_ids(numbers.keys().copied().collect());
     report.sound = numbers.len() as u64;
     report.root = map.root();
-    if let Some(number) = wrong_id(store, journal, &ids).await {
+    if let Some(number) = wrong_id(store, listed_as, &ids).await {
         report.add(Problem::Ids { number });
     }
     match checkpoint.end(&report, &ids) {
@@ -229,6 +251,23 @@ pub async fn check<S: Store>(store: &S, journal: JournalId) -> Result<JournalRep
         Err(error) => report.add(Problem::Checkpoint(error)),
     }
     Ok(report)
+}
+
+/// Whose the entries are that the store has under the id `listed_as`: that journal's, or else those of one
+/// of the `candidates`, if the first ones are.
+pub(crate) async fn owner<S: Store>(
+    store: &S,
+    listed_as: JournalId,
+    candidates: &[JournalId],
+) -> Option<JournalId> {
+    let mut first = Vec::new();
+    for number in 1..=FIRST {
+        // One by one, since what can't be read hides no other.
+        first.extend(store.fetch(listed_as, vec![number]).await.unwrap_or_default());
+    }
+    let owns =
+        |journal: &JournalId| first.iter().any(|(_, record)| entry_id(journal, &record.bytes) == record.id);
+    std::iter::once(&listed_as).chain(candidates).copied().find(|journal| owns(journal))
 }
 
 /// The first number at which the store's list of ids names another one than the entry's.

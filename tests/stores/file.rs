@@ -14,6 +14,7 @@ use super::{append_one, journal, records, verified_head};
 
 const META: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("meta");
 const IDS: TableDefinition<'static, (u32, u64), &[u8]> = TableDefinition::new("ids");
+const JOURNALS: TableDefinition<'static, &[u8; 32], (u32, u64)> = TableDefinition::new("journals");
 const ENTRIES: TableDefinition<'static, (u32, u64), &[u8]> = TableDefinition::new("entries");
 
 /// A store at `path` with 700 entries in journal 1, 3 in journal 2, and two notes. Its id.
@@ -181,7 +182,7 @@ fn c15_a_store_of_a_newer_format_is_refused_and_not_touched() {
 #[test]
 fn c11_a_store_that_contradicts_itself_is_damaged() {
     type Change = fn(&redb::WriteTransaction);
-    let changes: [(&str, Change); 10] = [
+    let changes: [(&str, Change); 11] = [
         ("its last entry 699", |transaction| {
             transaction.open_table(ENTRIES).unwrap().remove((1, 700)).unwrap();
         }),
@@ -205,6 +206,9 @@ fn c11_a_store_that_contradicts_itself_is_damaged() {
         }),
         ("chunk 0 of the ids is missing", |transaction| {
             transaction.open_table(IDS).unwrap().remove((1, 0)).unwrap();
+        }),
+        ("number 2 are there", |transaction| {
+            transaction.open_table(JOURNALS).unwrap().remove(&[2; 32]).unwrap();
         }),
         ("its format", |transaction| {
             transaction.open_table(META).unwrap().insert(b"format".as_slice(), [1; 3].as_slice()).unwrap();

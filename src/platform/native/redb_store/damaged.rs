@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use redb::{ReadTransaction, ReadableTable, StorageBackend};
+use redb::{Database, ReadTransaction, ReadableTable, StorageBackend};
 
 use super::backend::Overlay;
 use super::file::{
@@ -10,8 +10,12 @@ use super::file::{
     packed, read_transaction, store_error,
 };
 use super::inner::Place;
+use super::pages;
 use crate::error::StoreError;
-use crate::ids::JournalId;
+use crate::ids::{JournalId, StoreId};
+
+/// Entries behind the last one that is there that are looked for at most: a head may be any number.
+const BEHIND_LAST: u64 = 4_096;
 
 /// Opens a file through a view that leaves it as it is; what is wrong with it.
 pub(super) fn open(place: &Place) -> Result<(Opened, Vec<String>), StoreError> {
@@ -31,17 +35,42 @@ pub(super) fn open(place: &Place) -> Result<(Opened, Vec<String>), StoreError> {
         Err(error) => error,
     };
     let mut problems = vec![error.to_string()];
+    let pages = guarded(|| pages::verify(backend)).err();
+    problems.extend(pages.as_ref().map(ToString::to_string));
     let database = opened(false)?;
-    let (store, journals) = guarded(|| {
+    let read = guarded(|| {
         let transaction = read_transaction(&database)?;
-        let store = file::meta(&transaction, path)?;
+        let store = match file::meta(&transaction, path) {
+            // What the file says of itself may be what is damaged.
+            Err(error @ (StoreError::TooNew { .. } | StoreError::Damaged(_))) if pages.is_some() => {
+                problems.push(error.to_string());
+                StoreId::from_bytes([0; StoreId::LEN])
+            }
+            store => store?,
+        };
         Ok((store, journals(&transaction, &mut problems)?))
-    })?;
+    });
+    let (store, journals) = match read {
+        Ok(read) => read,
+        Err(error) => {
+            leave(database);
+            return Err(error);
+        }
+    };
     problems.dedup();
-    Ok((Opened { database, store, journals }, problems))
+    Ok((Opened { database, store, journals, damaged: true }, problems))
 }
 
-/// The journals that are listed, as far as the list can be read.
+/// Lets go of a damaged database without closing it.
+///
+/// To close is to write, to a view that nobody reads any more. Where pages lie over each other redb
+/// panics in that, and once more while it unwinds, which ends the process. What is left behind is
+/// memory: its cache, and an open file.
+pub(super) fn leave(database: Database) {
+    std::mem::forget(database);
+}
+
+/// The journals that are listed, as far as the list can be read, and those that have entries and are not.
 fn journals(
     transaction: &ReadTransaction,
     problems: &mut Vec<String>,
@@ -56,11 +85,18 @@ fn journals(
         });
         match row {
             Ok(Some((id, (no, head)))) => {
-                let journal = Journal { no, head };
-                if let Err(error) = guarded(|| ends(transaction, journal)) {
+                if let Err(error) = guarded(|| ends(transaction, Journal { no, head })) {
                     problems.push(format!("journal {id}: {error}"));
                 }
-                journals.insert(id, journal);
+                // Of one without any entry nothing can be read; they may stand under another number.
+                match guarded(|| last(transaction, no)) {
+                    Ok(0) => {}
+                    Ok(last) => {
+                        let head = head.min(last.saturating_add(BEHIND_LAST));
+                        journals.insert(id, Journal { no, head });
+                    }
+                    Err(_) => drop(journals.insert(id, Journal { no, head })),
+                }
             }
             Ok(None) => break,
             Err(error) => {
@@ -69,15 +105,43 @@ fn journals(
             }
         }
     }
+    if let Err(error) = guarded(|| add_unlisted(transaction, &mut journals, problems)) {
+        problems.push(format!("the entries of journals that are not listed: {error}"));
+    }
     Ok(journals)
+}
+
+/// Adds the journals that have entries and are in no list. Whose they are the entries tell; here they get
+/// an id that none has, made of the number in their keys.
+fn add_unlisted(
+    transaction: &ReadTransaction,
+    journals: &mut BTreeMap<JournalId, Journal>,
+    problems: &mut Vec<String>,
+) -> Result<(), StoreError> {
+    let listed = journals.values().map(|journal| journal.no).collect();
+    for no in file::unlisted(transaction, &listed)? {
+        let mut id = [0; JournalId::LEN];
+        id.iter_mut().rev().zip(no.to_le_bytes()).for_each(|(to, byte)| *to = byte);
+        let id = JournalId::from_bytes(id);
+        problems.push(format!(
+            "the entries of journal number {no}, which is not listed, are shown as those of {id}"
+        ));
+        journals.insert(id, Journal { no, head: last(transaction, no)? });
+    }
+    Ok(())
+}
+
+/// The number of a journal's last entry, 0 if it has none.
+fn last(transaction: &ReadTransaction, no: u32) -> Result<u64, StoreError> {
+    let entries = transaction.open_table(ENTRIES).map_err(store_error)?;
+    let last = entries.range((no, 0)..=(no, u64::MAX)).map_err(store_error)?.next_back();
+    Ok(last.transpose().map_err(store_error)?.map_or(0, |(key, _)| key.value().1))
 }
 
 /// Looks whether a journal's last entry and its last ids are where its head says.
 fn ends(transaction: &ReadTransaction, journal: Journal) -> Result<(), StoreError> {
     let Journal { no, head } = journal;
-    let entries = transaction.open_table(ENTRIES).map_err(store_error)?;
-    let last = entries.range((no, 0)..=(no, u64::MAX)).map_err(store_error)?.next_back();
-    let last = last.transpose().map_err(store_error)?.map_or(0, |(key, _)| key.value().1);
+    let last = last(transaction, no)?;
     if last != head {
         return Err(StoreError::Damaged(format!("its head is {head}, its last entry {last}")));
     }

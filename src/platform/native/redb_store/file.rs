@@ -1,6 +1,6 @@
 //! The store's file: its tables, how it is made, opened and checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -63,6 +63,8 @@ pub(super) struct Opened {
     pub(super) database: Database,
     pub(super) store: StoreId,
     pub(super) journals: BTreeMap<JournalId, Journal>,
+    /// What was found wrong with it was passed over.
+    pub(super) damaged: bool,
 }
 
 /// The error of a path that cannot be opened.
@@ -261,8 +263,34 @@ pub(super) fn load(database: Database, path: &Path) -> Result<Opened, StoreError
         }
         journals.insert(id, Journal { no, head });
     }
+    if let Some(no) = unlisted(&transaction, &owners.into_keys().collect())?.first() {
+        let what = format!("the entries of journal number {no} are there, the journal is not");
+        return Err(StoreError::Damaged(what));
+    }
     drop((entries, ids, transaction));
-    Ok(Opened { database, store, journals })
+    Ok(Opened { database, store, journals, damaged: false })
+}
+
+/// The numbers of journals that have entries and are not `listed`, ascending.
+pub(super) fn unlisted(
+    transaction: &ReadTransaction,
+    listed: &BTreeSet<u32>,
+) -> Result<Vec<u32>, StoreError> {
+    let entries = transaction.open_table(ENTRIES).map_err(store_error)?;
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(row) = entries.range((from, 0)..).map_err(store_error)?.next() {
+        let no = row.map_err(store_error)?.0.value().0;
+        if no < from {
+            return Err(StoreError::Damaged("the entries are not in order".into()));
+        }
+        if !listed.contains(&no) {
+            found.push(no);
+        }
+        let Some(next) = no.checked_add(1) else { break };
+        from = next;
+    }
+    Ok(found)
 }
 
 /// Id and record in a row of [`ENTRIES`].

@@ -9,6 +9,7 @@ use futures::channel::oneshot;
 use redb::{Database, ReadTransaction, StorageBackend, WriteTransaction};
 
 use super::backend::SharedBackend;
+use super::damaged::leave;
 use super::file::{self, Journal, LONG_FILE, Opened, guarded, store_error};
 use super::lock::LockFile;
 use crate::error::StoreError;
@@ -22,6 +23,8 @@ pub(super) struct Inner {
     index: Mutex<Index>,
     /// Nothing once closed. Whoever reads holds it until done, so that it is never closed under them.
     database: RwLock<Option<Database>>,
+    /// It is damaged, and only read.
+    damaged: bool,
     /// Let go of after the database.
     lock: Mutex<Option<LockFile>>,
     commits: AtomicU64,
@@ -57,6 +60,7 @@ impl Inner {
             id: opened.store,
             index: Mutex::new(Index { journals: opened.journals, waiters: Waiters::default() }),
             database: RwLock::new(Some(opened.database)),
+            damaged: opened.damaged,
             lock: Mutex::new(lock),
             commits: AtomicU64::new(0),
         }
@@ -171,7 +175,10 @@ impl Inner {
 
     /// Closes the file once those who read are done, and lets go of the lock.
     pub(super) fn close(&self) {
-        let database = self.lock_database().take();
+        let mut database = self.lock_database().take();
+        if self.damaged {
+            database.take().into_iter().for_each(leave);
+        }
         let result = guarded(|| database.map_or(Ok(()), |database| database.close().map_err(store_error)));
         if let Err(error) = result {
             // All that was acknowledged is durable already: the next open repairs the rest.

@@ -1,11 +1,14 @@
-//! Holds pages to the checksums that redb keeps of them, in those tables of a long file that no hash of ours covers.
+//! Holds pages to the checksums that redb keeps of them: all but those of a long file that have hashes of ours.
 //!
 //! redb looks at checksums when it walks a file whole, and not otherwise. A bit that is wrong in the
 //! id of a journal, or in the key or value of a note, would then be taken for what was written: the
-//! journal for one without entries, the device for another. So these tables are walked here, as are
-//! redb's own, from the header downwards, before redb opens the file. Entries and packed ids are not:
-//! they are many, and told by their hashes and numbers. Nor are checkpoints, which hold a hash of
-//! their own and can be made anew.
+//! journal for one without entries, the device for another. So before redb opens the file all tables
+//! are walked here, redb's own too, from the header downwards, but for two kinds of pages:
+//!
+//! - The leaves of entries and packed ids. They are many, and told by their hashes and numbers. The
+//!   branches above them are held to their checksums: redb would follow a wrong one anywhere, and
+//!   what it then finds in its cache can make it panic twice at once, which ends the process.
+//! - Checkpoints, which have a hash of their own and can be made anew.
 //!
 //! Read here is redb's file format 3, as its `docs/design.md` tells it. Of a file in any other, or with
 //! a header that is wrong, redb is left to say so.
@@ -51,7 +54,7 @@ const CHECKPOINTS: &[u8] = b"checkpoint/";
 /// … to before here.
 const BEHIND_CHECKPOINTS: &[u8] = b"checkpoint0";
 
-/// Holds the small tables of the file to their checksums.
+/// Holds the file's pages to their checksums, all but those of entries, packed ids and checkpoints.
 ///
 /// # Errors
 /// [`StoreError::Damaged`] with the table in which a page is not what was written; that of reading.
@@ -63,9 +66,8 @@ pub(super) fn verify(file: &SharedBackend) -> Result<(), StoreError> {
     let mut header = vec![0; HEADER_LEN];
     file.read(0, &mut header).map_err(failed)?;
     let Some((pages, [tables, own])) = Pages::from_header(file, len, &header) else { return Ok(()) };
-    pages
-        .verify_tables(tables, &|name| name != ENTRIES.name().as_bytes() && name != IDS.name().as_bytes())?;
-    pages.verify_tables(own, &|_| true)
+    pages.verify_tables(tables)?;
+    pages.verify_tables(own)
 }
 
 fn failed(error: io::Error) -> StoreError {
@@ -156,43 +158,70 @@ impl<'f> Pages<'f> {
         Ok(Some(bytes))
     }
 
-    /// Holds a tree of tables to its checksums, and those of its tables that are `wanted`.
-    fn verify_tables(&self, root: Option<Child>, wanted: &dyn Fn(&[u8]) -> bool) -> Result<(), StoreError> {
+    /// Holds a tree of tables to its checksums, and the tables.
+    fn verify_tables(&self, root: Option<Child>) -> Result<(), StoreError> {
         let list = b"list of tables";
         let mut tables = Vec::new();
-        self.verify_tree(list, root, Widths::default(), &mut |name, definition| {
-            if wanted(name) {
-                tables.push((name.to_vec(), table(definition)));
-            }
+        self.verify_tree(list, root, Widths::default(), u32::MAX, &mut |name, definition| {
+            tables.push((name.to_vec(), table(definition)));
         })?;
         for (name, table) in tables {
             let (root, widths) = table.ok_or_else(|| wrong(list))?;
-            self.verify_tree(&name, root, widths, &mut |_, _| {})?;
+            let hashed = [ENTRIES.name(), IDS.name()].iter().any(|hashed| hashed.as_bytes() == name);
+            let levels = if hashed { self.branch_levels(&name, root, widths)? } else { u32::MAX };
+            self.verify_tree(&name, root, widths, levels, &mut |_, _| {})?;
         }
         Ok(())
     }
 
-    /// Holds a tree to its checksums, and shows its rows.
+    /// How many levels of branches are above the leaves of a tree: as many as above its first.
+    fn branch_levels(&self, name: &[u8], root: Option<Child>, widths: Widths) -> Result<u32, StoreError> {
+        let mut levels = 0;
+        let mut first = root;
+        while let Some(child) = first {
+            let page = self.read(child.page)?.ok_or_else(|| wrong(name))?;
+            if page.first() != Some(&BRANCH) {
+                break;
+            }
+            let mut children = Vec::new();
+            verified_branch(&page, widths.key, child.checksum, false, &mut children)
+                .ok_or_else(|| wrong(name))?;
+            levels += 1;
+            first = children.first().copied();
+        }
+        Ok(levels)
+    }
+
+    /// Holds so many levels of a tree to their checksums, and shows its rows, if they are among these.
     fn verify_tree(
         &self,
         name: &[u8],
         root: Option<Child>,
         widths: Widths,
+        levels: u32,
         show: &mut dyn FnMut(&[u8], &[u8]),
     ) -> Result<(), StoreError> {
         let skip = name == NOTES.name().as_bytes();
         // No tree has more pages than the file: one that goes round in circles ends.
         let mut left = self.len / self.page_size.max(1);
         let mut waiting: Vec<Child> = root.into_iter().collect();
-        while let Some(child) = waiting.pop() {
-            left = left.checked_sub(1).ok_or_else(|| wrong(name))?;
-            let page = self.read(child.page)?.ok_or_else(|| wrong(name))?;
-            let read = match page.first() {
-                Some(&LEAF) => verified_leaf(&page, widths, child.checksum, show),
-                Some(&BRANCH) => verified_branch(&page, widths.key, child.checksum, skip, &mut waiting),
-                _ => None,
-            };
-            read.ok_or_else(|| wrong(name))?;
+        // Level by level, and in the order of the file where it was written in order.
+        for _ in 0..levels {
+            if waiting.is_empty() {
+                break;
+            }
+            let mut below = Vec::new();
+            for child in waiting {
+                left = left.checked_sub(1).ok_or_else(|| wrong(name))?;
+                let page = self.read(child.page)?.ok_or_else(|| wrong(name))?;
+                let read = match page.first() {
+                    Some(&LEAF) => verified_leaf(&page, widths, child.checksum, show),
+                    Some(&BRANCH) => verified_branch(&page, widths.key, child.checksum, skip, &mut below),
+                    _ => None,
+                };
+                read.ok_or_else(|| wrong(name))?;
+            }
+            waiting = below;
         }
         Ok(())
     }
