@@ -187,8 +187,9 @@ mod tests {
     fn f92_each_rule_of_receipts_is_broken_by_itself() {
         let (journal, key, receipts) = chain(4);
         let other = DeviceKey::from_seed([8; 32]);
+        type Change<'a> = &'a dyn Fn(&mut SignedRoot);
         let check = |receipts: &[SignedRoot]| check_receipts(receipts, &journal, &key.device());
-        let with = |change: &dyn Fn(&mut SignedRoot), key: &DeviceKey| {
+        let with = |change: Change<'_>, key: &DeviceKey| {
             let mut receipts = receipts.clone();
             let receipt = &mut receipts[2];
             change(receipt);
@@ -201,7 +202,7 @@ mod tests {
         };
         let elsewhere = Genesis::named("elsewhere").journal();
         assert_eq!(check(&with(&|_| {}, &key)), Ok(()));
-        let broken: [(&dyn Fn(&mut SignedRoot), &DeviceKey, ReceiptError); 7] = [
+        let broken: [(Change<'_>, &DeviceKey, ReceiptError); 7] = [
             (&|receipt| receipt.journal = elsewhere, &key, ReceiptError::Journal { index: 2 }),
             (&|receipt| receipt.device = other.device(), &other, ReceiptError::Device { index: 2 }),
             (&|receipt| receipt.epoch = 1, &key, ReceiptError::Epoch { index: 2 }),
