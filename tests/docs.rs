@@ -208,9 +208,7 @@ fn d6_the_bounds_of_the_wire_are_those_of_the_code() {
         ("LISTED_IDS", limits::LISTED_IDS as u64),
         ("CELLS_PER_FRAME", limits::CELLS_PER_FRAME as u64),
         ("CELLS_PER_ROUND", limits::CELLS_PER_ROUND as u64),
-        ("CELLS_PER_ROW", limits::CELLS_PER_ROW as u64),
         ("DIFFERENCES_PER_PART", limits::DIFFERENCES_PER_PART as u64),
-        ("WANTED_PER_ROUND", limits::WANTED_PER_ROUND as u64),
         ("ENTRIES_PER_FRAME", limits::ENTRIES_PER_FRAME as u64),
         ("CREDIT_BYTES", limits::CREDIT_BYTES as u64),
         ("CONNECTION_CREDIT_BYTES", limits::CONNECTION_CREDIT_BYTES as u64),
@@ -229,11 +227,15 @@ fn d6_the_bounds_of_the_wire_are_those_of_the_code() {
     };
     for (name, bound) in bounds {
         let numbers = named(name);
-        assert!(!numbers.is_empty() && numbers.iter().all(|number| *number == bound.to_string()), "{name}: {numbers:?}");
+        assert!(
+            !numbers.is_empty() && numbers.iter().all(|number| *number == bound.to_string()),
+            "{name}: {numbers:?}"
+        );
     }
-    let names = document.split('`').skip(1).step_by(2).filter(|name| {
-        name.len() > 2 && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
-    });
+    let names =
+        document.split('`').skip(1).step_by(2).filter(|name| {
+            name.len() > 2 && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+        });
     for name in names.filter(|name| !named(name).is_empty()) {
         assert!(bounds.iter().any(|(held, _)| *held == name), "nobody holds {name} to the code");
     }

@@ -118,7 +118,11 @@ async fn d6_the_second_implementation_dials_a_hub_with_every_plan_that_it_choose
     assert_eq!((&done["plan"], &done["entries_received"]), (&json!("same"), &json!(0)));
     let cursor = done["cursor"].as_str().unwrap();
     let done = one.dial(&hub, &["--write", "40", "--cursor", cursor]).await;
-    assert_eq!((&done["plan"], &done["entries_sent"]), (&json!("feed"), &json!(40)), "it goes on where it was");
+    assert_eq!(
+        (&done["plan"], &done["entries_sent"]),
+        (&json!("feed"), &json!(40)),
+        "it goes on where it was"
+    );
     assert_eq!(done["durable_there"], 340);
 
     let other = Peer::new(&folder, &link, "other").await;
@@ -194,7 +198,10 @@ async fn d6_live_entries_go_both_ways_between_the_implementations() {
     import(&folder, "tool.redb", "second", 1, 10).await;
     folder.run(&sync).await.done();
     let done = dialled.end(PATIENCE).await.done().json();
-    assert_eq!((&done["count"], &done["entries_received"], &done["rounds"]), (&json!(6), &json!(4), &json!(1)));
+    assert_eq!(
+        (&done["count"], &done["entries_received"], &done["rounds"]),
+        (&json!(6), &json!(4), &json!(1))
+    );
 
     let synced = folder.run(&sync).await.done().json();
     assert_eq!(synced["root"], done["root"]);
