@@ -139,7 +139,8 @@ async fn d6_the_second_implementation_dials_a_hub_with_every_plan_that_it_choose
     import(&folder, "tool.redb", "third", 2, 10).await;
     folder.run(&sync).await.done();
     let done = other.dial(&hub, &["--write", "2", "--descend"]).await;
-    assert!(done["asks"].as_u64().unwrap() > 1 && done["rounds"] == 1, "{done}");
+    // 750 entries are three steps deep, and where hashes are equal nothing is asked.
+    assert!(matches!(done["asks"].as_u64(), Some(2 | 3)) && done["rounds"] == 1, "{done}");
     assert_eq!((&done["entries_sent"], &done["entries_received"]), (&json!(2), &json!(2)));
 
     let synced = folder.run(&sync).await.done().json();
