@@ -133,13 +133,20 @@ async fn d6_the_second_implementation_dials_a_hub_with_every_plan_that_it_choose
     import(&folder, "tool.redb", "second", 2, 10).await;
     folder.run(&sync).await.done();
     let done = other.dial(&hub, &["--write", "2"]).await;
-    assert_eq!((&done["plan"], &done["rounds"]), (&json!("symbols"), &json!(1)));
+    assert_eq!((&done["plan"], &done["rounds"], &done["asks"]), (&json!("symbols"), &json!(1), &json!(0)));
+    assert_eq!((&done["entries_sent"], &done["entries_received"]), (&json!(2), &json!(2)));
+    // The hub never begins with a descent; but it is asked, after a look at its symbols.
+    import(&folder, "tool.redb", "third", 2, 10).await;
+    folder.run(&sync).await.done();
+    let done = other.dial(&hub, &["--write", "2", "--descend"]).await;
+    // 750 entries are three steps deep, and where hashes are equal nothing is asked.
+    assert!(matches!(done["asks"].as_u64(), Some(2 | 3)) && done["rounds"] == 1, "{done}");
     assert_eq!((&done["entries_sent"], &done["entries_received"]), (&json!(2), &json!(2)));
 
     let synced = folder.run(&sync).await.done().json();
-    assert_eq!((&synced["root"], &synced["entries"]), (&done["root"], &json!(747)));
+    assert_eq!((&synced["root"], &synced["entries"]), (&done["root"], &json!(751)));
     let written = values(&folder, "tool.redb", "peer/*").await;
-    assert_eq!(written.len(), 445);
+    assert_eq!(written.len(), 447);
     assert!([0, 2, 399].iter().all(|n| written.contains(&json!(format!("value {n}")))));
 }
 

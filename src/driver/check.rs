@@ -18,6 +18,7 @@ const PAGE_BYTES: usize = 1_048_576;
 /// Entries that are read one by one behind a place that can't be read.
 const SINGLY: u64 = 256;
 /// Entries at a journal's beginning that tell whose it is: one of them is sound.
+#[cfg(feature = "cli")]
 const FIRST: u64 = 8;
 /// Ids that are compared at once.
 const IDS: usize = 4_096;
@@ -255,6 +256,7 @@ pub(crate) async fn check_listed_as<S: Store>(
 
 /// Whose the entries are that the store has under the id `listed_as`: that journal's, or else those of one
 /// of the `candidates`, if the first ones are.
+#[cfg(feature = "cli")]
 pub(crate) async fn owner<S: Store>(
     store: &S,
     listed_as: JournalId,

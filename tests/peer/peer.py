@@ -85,7 +85,7 @@ class Peer:
         insist(signed, "not signed", "UNAUTHENTICATED")
         self.send("Auth", self.journal.key.sign(labelled("handshake/dialler", transcript, signature)))
         self.is_open = True
-        self.sync = Sync(self, self.journal, 1, True)
+        self.sync = Sync(self, self.journal, 1, True, self.options.descend)
         self.sync.open(self.options.cursor)
 
     def accept(self, address: str) -> None:
@@ -157,7 +157,7 @@ class Peer:
             return
         if self.sync:
             self.send("Close", self.sync.channel, "CANCELLED", "opened anew")
-        self.sync = Sync(self, self.journal, channel, False)
+        self.sync = Sync(self, self.journal, channel, False, False)
         self.sync.answer(fixed[32:], count, more, self.options.plan)
         self.sync.pump()
 
@@ -187,6 +187,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--live", type=float, default=0, help="dial: seconds to stay live at most")
     parser.add_argument("--until", type=int, default=SAFE, help="dial: entries with which to leave earlier")
     parser.add_argument("--cursor", type=cursor_of, help="dial: as printed by an earlier run")
+    parser.add_argument("--descend", action="store_true", help="dial: pass over coded symbols")
     parser.add_argument("--plan", choices=PLANS, help="listen: whatever the journals are")
     parser.add_argument("--port", type=int, default=0, help="listen: 0 for one that the system chooses")
     parser.add_argument("command", choices=["dial", "listen"])

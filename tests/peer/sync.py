@@ -40,8 +40,10 @@ class Connection(Protocol):
 
 
 class Sync:
-    def __init__(self, connection: Connection, journal: Journal, channel: int, opens: bool) -> None:
+    def __init__(self, connection: Connection, journal: Journal, channel: int, opens: bool, descends: bool) -> None:
         self.connection, self.journal, self.channel, self.opens = connection, journal, channel, opens
+        # Whether it passes over coded symbols.
+        self.descends, self.asks = descends, 0
         self.phase, self.plan, self.rounds, self.fruitless = "opening", "", 0, 0
         self.view, self.at = sorted(journal.numbers), len(journal.records)
         self.their_store, self.their_at, self.their_count, self.their_upto = b"", 0, 0, 0
@@ -164,11 +166,11 @@ class Sync:
         insist(last == (len(self.cells) == self.cells_asked), "more cells than were asked for, or less")
         if not last:
             return
-        found = peel(self.cells, self.view)
+        found = None if self.descends else peel(self.cells, self.view)
         more = min(max(len(self.cells) // 2, 16), CELLS_PER_ROW - len(self.cells))
         if found is not None:
             self.found(found)
-        elif more == 0 or len(self.cells) >= max(4 * self.first_cells, 64):
+        elif self.descends or more == 0 or len(self.cells) >= max(4 * self.first_cells, 64):
             self.descend()
         else:
             self.cells_asked += more
@@ -197,6 +199,7 @@ class Sync:
 
     def ask(self) -> None:
         self.asking, self.to_ask = self.to_ask[:PREFIXES_PER_ASK], self.to_ask[PREFIXES_PER_ASK:]
+        self.asks += 1
         self.send("Ask", self.asking)
 
     def on_ask(self, prefixes: list[list[Any]]) -> None:
@@ -429,6 +432,7 @@ class Sync:
             "count": len(ids),
             "plan": self.plan,
             "rounds": self.rounds,
+            "asks": self.asks,
             "entries_sent": self.sent_entries,
             "entries_received": self.received_entries,
             "refused": len(self.refused),

@@ -185,7 +185,7 @@ impl ConnectionMachine {
         self.heard = now;
         self.pinged = None;
         if !self.is_open() && frame.len() > HANDSHAKE_FRAME_BYTES {
-            return self.fail(MessageError::TooLarge(frame.len()).into());
+            return self.fail(MessageError::TooLargeYet(frame.len()).into());
         }
         let handled = Message::decode(frame)
             .map_err(PeerError::from)

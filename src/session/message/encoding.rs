@@ -102,22 +102,22 @@ impl Message {
         let r = &mut Reader::new(body);
         let message = match kind {
             kind::HELLO => Self::Hello(Hello {
-                versions: (r.unsigned()?, r.unsigned()?),
-                suite: r.unsigned()?,
+                versions: (number(r)?, number(r)?),
+                suite: number(r)?,
                 nonce: r.array_of_bytes("32 bytes of a nonce")?,
                 device: DeviceId::from_bytes(r.array_of_bytes("32 bytes of a device")?),
                 address: text(r, "address", ADDRESS_BYTES)?,
             }),
             kind::HELLO_ACK => Self::HelloAck(HelloAck {
-                version: r.unsigned()?,
-                suite: r.unsigned()?,
+                version: number(r)?,
+                suite: number(r)?,
                 nonce: r.array_of_bytes("32 bytes of a nonce")?,
                 device: DeviceId::from_bytes(r.array_of_bytes("32 bytes of a device")?),
                 signature: r.array_of_bytes("64 bytes of a signature")?,
             }),
             kind::AUTH => Self::Auth { signature: r.array_of_bytes("64 bytes of a signature")? },
-            kind::PING => Self::Ping { number: r.unsigned()? },
-            kind::PONG => Self::Pong { number: r.unsigned()? },
+            kind::PING => Self::Ping { number: number(r)? },
+            kind::PONG => Self::Pong { number: number(r)? },
             kind::GOAWAY => Self::Goaway(reason(r)?),
             kind::OPEN..=kind::RECEIPT => {
                 let channel = u32::try_from(r.bounded("channel", u64::from(u32::MAX))?).unwrap_or_default();

@@ -12,7 +12,7 @@ mod subtrees;
 use crate::codec::cbor::DecodeError;
 use crate::crypto::hash::Hash;
 use crate::ids::{Cursor, DeviceId, EntryId, JournalId, StoreId};
-use crate::limits::{FRAME_BYTES, SIGNATURE_BYTES};
+use crate::limits::{FRAME_BYTES, HANDSHAKE_FRAME_BYTES, SIGNATURE_BYTES};
 use crate::merkle::prefix::Prefix;
 use crate::merkle::subtree::Root;
 use crate::reconcile::descent::Answer;
@@ -226,6 +226,11 @@ pub enum MessageError {
     /// Longer than a frame may be.
     #[error("a message of {0} bytes, of at most {FRAME_BYTES}")]
     TooLarge(usize),
+    /// Longer than a frame may be before the peer has proved who it is.
+    #[error(
+        "a message of {0} bytes before the peer has proved who it is, of at most {HANDSHAKE_FRAME_BYTES}"
+    )]
+    TooLargeYet(usize),
     /// Of a type that this version does not have.
     #[error("a message of type {0}, which version {VERSION} does not have")]
     UnknownType(u8),
