@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::error::StoreError;
-use crate::fact::entry::{Entry, entry_id};
+use crate::fact::entry::Entry;
+#[cfg(feature = "cli")]
+use crate::fact::entry::entry_id;
 use crate::fact::unchecked::{EntryError, UncheckedEntry};
 use crate::ids::{EntryId, JournalId};
 use crate::journal::checkpoint::chunk::ChunkWriter;
