@@ -189,6 +189,12 @@ fn c11_row12_a_damaged_file_is_read_and_closed_whatever_bit_is_wrong() {
         }
     }
     println!("{read} read, {refused} refused");
+    #[cfg(target_os = "linux")]
+    {
+        let files = std::fs::read_dir("/proc/self/fd").unwrap();
+        let named = files.filter_map(|file| std::fs::read_link(file.unwrap().path()).ok());
+        assert_eq!(named.filter(|named| *named == path).count(), 0, "it is still open");
+    }
     assert!(read > 500 && refused > 10, "{read}, {refused}");
 }
 
