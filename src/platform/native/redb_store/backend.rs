@@ -4,67 +4,77 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use redb::{BackendError, StorageBackend};
 
 /// One backend that several databases can be opened on, one after the other.
 #[derive(Clone, Debug)]
-pub(super) struct SharedBackend(Arc<dyn StorageBackend>);
+pub(super) struct SharedBackend(Arc<RwLock<Option<Arc<dyn StorageBackend>>>>);
 
 impl SharedBackend {
     pub(super) fn new(backend: impl StorageBackend) -> Self {
-        Self(Arc::new(backend))
+        Self(Arc::new(RwLock::new(Some(Arc::new(backend)))))
+    }
+
+    /// Lets go of the backend, for all who share it.
+    pub(super) fn release(&self) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    fn get(&self) -> io::Result<Arc<dyn StorageBackend>> {
+        let backend = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        backend.clone().ok_or_else(|| io::Error::other("the file was let go of"))
     }
 }
 
 impl StorageBackend for SharedBackend {
     fn len(&self) -> io::Result<u64> {
-        self.0.len()
+        self.get()?.len()
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read(offset, out)
+        self.get()?.read(offset, out)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
+        self.get()?.set_len(len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.get()?.sync_data()
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write(offset, data)
+        self.get()?.write(offset, data)
     }
 
     fn close(&self) -> io::Result<()> {
-        self.0.close()
+        self.get()?.close()
     }
 
     fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.0.try_lock_range(start, end)
+        self.get()?.try_lock_range(start, end)
     }
 
     fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.0.try_lock_shared_range(start, end)
+        self.get()?.try_lock_shared_range(start, end)
     }
 
     fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.lock_range(start, end)
+        self.get()?.lock_range(start, end)
     }
 
     fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.lock_shared_range(start, end)
+        self.get()?.lock_shared_range(start, end)
     }
 
     fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.unlock_range(start, end)
+        self.get()?.unlock_range(start, end)
     }
 
     fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.0.query_lock_range(start, end)
+        self.get()?.query_lock_range(start, end)
     }
 }
 

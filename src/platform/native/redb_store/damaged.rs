@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use redb::{Database, ReadTransaction, ReadableTable, StorageBackend};
 
-use super::backend::Overlay;
+use super::backend::{Overlay, SharedBackend};
 use super::file::{
     self, CHUNK, ENTRIES, IDS, JOURNALS, Journal, Opened, database, guarded, open_error, open_failure,
     packed, read_transaction, store_error,
@@ -53,7 +53,7 @@ pub(super) fn open(place: &Place) -> Result<(Opened, Vec<String>), StoreError> {
     let (store, journals) = match read {
         Ok(read) => read,
         Err(error) => {
-            leave(database);
+            leave(database, backend);
             return Err(error);
         }
     };
@@ -61,13 +61,14 @@ pub(super) fn open(place: &Place) -> Result<(Opened, Vec<String>), StoreError> {
     Ok((Opened { database, store, journals, damaged: true }, problems))
 }
 
-/// Lets go of a damaged database without closing it.
+/// Lets go of a damaged database, and of its file, without closing it.
 ///
 /// To close is to write, to a view that nobody reads any more. Where pages lie over each other redb
-/// panics in that, and once more while it unwinds, which ends the process. What is left behind is
-/// memory: its cache, and an open file.
-pub(super) fn leave(database: Database) {
+/// panics in that, and once more while it unwinds, which ends the process. What it has in memory is
+/// left behind.
+pub(super) fn leave(database: Database, backend: &SharedBackend) {
     std::mem::forget(database);
+    backend.release();
 }
 
 /// The journals that are listed, as far as the list can be read, and those that have entries and are not.

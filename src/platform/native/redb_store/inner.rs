@@ -177,7 +177,7 @@ impl Inner {
     pub(super) fn close(&self) {
         let mut database = self.lock_database().take();
         if self.damaged {
-            database.take().into_iter().for_each(leave);
+            database.take().into_iter().for_each(|database| leave(database, &self.place.backend));
         }
         let result = guarded(|| database.map_or(Ok(()), |database| database.close().map_err(store_error)));
         if let Err(error) = result {
