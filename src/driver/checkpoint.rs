@@ -7,9 +7,9 @@ use async_channel::Receiver;
 use crate::error::StoreError;
 use crate::ids::{Cursor, DeviceId, EntryId, JournalId};
 use crate::journal::checkpoint::head::Head;
-use crate::journal::checkpoint::unsaved::Unsaved;
+use crate::journal::checkpoint::unsaved::{Unsaved, kept};
 use crate::journal::checkpoint::{
-    CheckpointError, LoadedFrom, Saving, chunk, chunk_key, chunk_keys, head_key,
+    CheckpointError, LoadedFrom, Saving, chunk, chunk_end, chunk_key, chunk_keys, head_key,
 };
 use crate::journal::set::Journal;
 use crate::platform::traits::{Platform, Spawner, Store};
@@ -82,8 +82,20 @@ async fn restore<P: Platform>(
     if head.number() > at.number {
         return Err(wrong(CheckpointError::Beyond { reaches: head.number(), head: at.number }));
     }
-    let mut chunks = store.notes(&chunk_keys(id)).await?.into_iter();
-    let ids = Arc::new(ids(store, id, head.number()).await?);
+    let (mut chunks, mut strays) = (Vec::with_capacity(head.ends.len()), Vec::new());
+    for (key, chunk) in store.notes(&chunk_keys(id)).await? {
+        match chunk_end(id, &key) {
+            Some(end) if head.ends.binary_search(&end).is_ok() => chunks.push((end, chunk)),
+            // Left by a writer that was cut off.
+            Some(end) => strays.push(end),
+            None => {}
+        }
+    }
+    if let Some(end) = head.ends.iter().find(|end| !chunks.iter().any(|(found, _)| found == *end)) {
+        return Err(wrong(CheckpointError::Chunk(*end)));
+    }
+    let kept = kept(chunks.iter().map(|(end, chunk)| (*end, chunk.as_slice())));
+    let ids = Arc::new(ids(store, id, 1, head.number()).await?);
     let foresee = {
         let ids = Arc::clone(&ids);
         move || {
@@ -94,11 +106,12 @@ async fn restore<P: Platform>(
         }
     };
     let mut journal = platform.spawner().compute(foresee).await;
-    for end in &head.ends {
-        let (end, key) = (*end, chunk_key(id, *end));
-        // Those between were left by a writer that was cut off.
-        let chunk = chunks.find(|(found, _)| *found == key);
-        let (_, chunk) = chunk.ok_or_else(|| wrong(CheckpointError::Chunk(end)))?;
+    let (root, number) = (head.root, head.number());
+    let mut unsaved = Some(Unsaved::behind(head, note.clone(), kept, strays));
+    for (place, (end, chunk)) in chunks.into_iter().enumerate() {
+        if let Some(unsaved) = unsaved.take_if(|_| place == kept) {
+            journal.gather(unsaved, LoadedFrom::Checkpoint { number });
+        }
         let ids = Arc::clone(&ids);
         let absorb = move || {
             let first = journal.head().saturating_add(1);
@@ -113,27 +126,33 @@ async fn restore<P: Platform>(
         };
         journal = platform.spawner().compute(absorb).await.map_err(wrong)?;
     }
-    if journal.root() != head.root {
+    if journal.root() != root {
         return Err(wrong(CheckpointError::Root));
     }
-    let number = head.number();
-    journal.gather(Unsaved::behind(head, note), LoadedFrom::Checkpoint { number });
+    if let Some(unsaved) = unsaved {
+        journal.gather(unsaved, LoadedFrom::Checkpoint { number });
+    }
     Ok(journal)
 }
 
-/// The ids of the entries up to this number, as the store has them.
-async fn ids<S: Store>(store: &S, journal: JournalId, to: u64) -> Result<Vec<EntryId>, StoreError> {
+/// The ids of the entries with these numbers, as the store has them.
+pub(crate) async fn ids<S: Store>(
+    store: &S,
+    journal: JournalId,
+    from: u64,
+    to: u64,
+) -> Result<Vec<EntryId>, StoreError> {
     let mut ids = Vec::new();
-    while (ids.len() as u64) < to {
-        let from = (ids.len() as u64).saturating_add(1);
-        let more = store.ids(journal, from, IDS).await?;
+    let count = usize::try_from(to.saturating_add(1).saturating_sub(from)).unwrap_or(usize::MAX);
+    while ids.len() < count {
+        let more = store.ids(journal, from.saturating_add(ids.len() as u64), IDS).await?;
         if more.is_empty() {
             return Err(StoreError::Damaged(format!("the ids of journal {journal} end before {to}")));
         }
         ids.extend(more);
     }
     // A store gives as many as it has at hand.
-    ids.truncate(usize::try_from(to).unwrap_or(usize::MAX));
+    ids.truncate(count);
     Ok(ids)
 }
 
@@ -153,10 +172,10 @@ pub(crate) async fn save_all<S: Store>(store: S, savings: Receiver<(JournalId, S
     }
 }
 
-/// Writes a chunk and the head over it; false if the head is not what it was thought to be.
+/// Writes chunks and the head over them; false if the head is not what it was thought to be.
 async fn save<S: Store>(store: &S, journal: JournalId, saving: Saving) -> Result<bool, StoreError> {
-    let Saving { end, chunk, replaces, anew, head } = saving;
-    let (key, chunk_key) = (head_key(journal), chunk_key(journal, end));
+    let Saving { chunks, replaces, anew, head, unnamed } = saving;
+    let key = head_key(journal);
     if store.note(&key).await? != replaces {
         return Ok(false);
     }
@@ -166,8 +185,27 @@ async fn save<S: Store>(store: &S, journal: JournalId, saving: Saving) -> Result
             drop(store.set_note(&wrong, Some(note), None).await?);
         }
     }
-    // One that is there was left by a writer that was cut off.
-    let left = store.note(&chunk_key).await?;
-    let set = store.set_note(&chunk_key, left, Some(chunk)).await?.is_ok();
-    Ok(set && store.set_note(&key, replaces, Some(head)).await?.is_ok())
+    let mut named = Vec::with_capacity(chunks.len());
+    for (end, chunk) in chunks {
+        let key = chunk_key(journal, end);
+        // One that is there was left by a writer that was cut off.
+        let left = store.note(&key).await?;
+        if store.set_note(&key, left, Some(chunk)).await?.is_err() {
+            return Ok(false);
+        }
+        named.push(end);
+    }
+    if store.set_note(&key, replaces, Some(head)).await?.is_err() {
+        return Ok(false);
+    }
+    // From here on no head names these: who would have finds that another has gone on with the checkpoint.
+    for end in unnamed {
+        let key = chunk_key(journal, end);
+        if !named.contains(&end)
+            && let Some(note) = store.note(&key).await?
+        {
+            drop(store.set_note(&key, Some(note), None).await?);
+        }
+    }
+    Ok(true)
 }

@@ -11,6 +11,7 @@ pub(crate) mod files;
 pub(crate) mod filter;
 pub(crate) mod indexed_journal;
 pub(crate) mod kept_peers;
+pub(crate) mod load;
 pub(crate) mod node;
 pub(crate) mod proofs;
 pub(crate) mod service;

@@ -1,25 +1,23 @@
-//! Journals between store and core: loading, following what others wrote, appending, reading for feeds.
+//! Journals between store and core: following what others wrote, appending, reading for feeds.
 
 use std::sync::Arc;
 
 use crate::crypto::sign::DeviceKey;
-use crate::driver::checkpoint;
 use crate::driver::error::NodeError;
+pub(crate) use crate::driver::load::load;
 use crate::error::StoreError;
 use crate::fact::entry::{Entry, entry_id};
 use crate::fact::genesis::Genesis;
-use crate::fact::summary::Summary;
 use crate::fact::unchecked::UncheckedEntry;
 use crate::ids::{Cursor, DeviceId, JournalId, StoreId};
-use crate::limits::ABSORB_ENTRIES;
 use crate::platform::traits::{
     AppendOutcome, Durability, Entropy, EntropyError, Platform, Spawner, Store, StoredRecord,
 };
-use crate::service::routing::{Input, Loaded};
+use crate::service::routing::Input;
 use crate::session::feed::{Fed, Feed, FeedWhat, frames};
 
 /// Bytes of one read while a journal is loaded.
-const LOAD_BYTES: usize = 4 * 1_048_576;
+pub(crate) const LOAD_BYTES: usize = 4 * 1_048_576;
 
 /// Key of the note that says whose the store is: the seed of the device's secret key (32 bytes), or, where
 /// others keep that, a byte 1 and the device's id (33 bytes).
@@ -119,36 +117,12 @@ pub(crate) async fn genesis<S: Store>(store: &S, journal: JournalId) -> Result<O
     genesis.map(Some).ok_or_else(|| StoreError::Damaged(format!("the genesis of journal {journal} is none")))
 }
 
-/// Loads a journal whole: from its checkpoint and the records behind it, or from the records alone.
-pub(crate) async fn load<P: Platform>(
-    platform: &Arc<P>,
-    id: JournalId,
-    device: DeviceId,
-) -> Result<Loaded, StoreError> {
-    let store = platform.store();
-    let head = store.head(id).await?;
-    let mut journal = checkpoint::load(platform, id, head, device).await;
-    let mut savings = Vec::new();
-    loop {
-        let from = journal.head().saturating_add(1);
-        let page = store.read(id, from, LOAD_BYTES).await?;
-        if page.is_empty() {
-            break;
-        }
-        let absorb = move || {
-            for some in decode(id, from, page)?.chunks(ABSORB_ENTRIES) {
-                journal.absorb(&Summary::of_all(some));
-                savings.extend(journal.save(false));
-            }
-            Ok::<_, StoreError>((journal, savings))
-        };
-        (journal, savings) = platform.spawner().compute(absorb).await?;
-    }
-    Ok(Loaded { journal, cursors: cursors(store, id).await?, savings })
-}
-
 /// Turns what the store returned into entries: numbered from `from` on, each with the bytes of its id.
-fn decode(journal: JournalId, from: u64, page: Vec<(u64, StoredRecord)>) -> Result<Vec<Entry>, StoreError> {
+pub(crate) fn decode(
+    journal: JournalId,
+    from: u64,
+    page: Vec<(u64, StoredRecord)>,
+) -> Result<Vec<Entry>, StoreError> {
     let mut entries = Vec::with_capacity(page.len());
     for ((number, record), expected) in page.into_iter().zip(from..) {
         if number != expected {
@@ -189,7 +163,11 @@ pub(crate) async fn records<S: Store>(
     Ok(records)
 }
 
-async fn cursors<S: Store>(store: &S, journal: JournalId) -> Result<Vec<(DeviceId, Cursor)>, StoreError> {
+/// The places in peers' stores that are remembered.
+pub(crate) async fn cursors<S: Store>(
+    store: &S,
+    journal: JournalId,
+) -> Result<Vec<(DeviceId, Cursor)>, StoreError> {
     let prefix = format!("{CURSOR_NOTES}{journal}/");
     let notes = store.notes(&prefix).await?;
     // A cursor is a hint: one that can't be read is as good as none.

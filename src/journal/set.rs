@@ -120,8 +120,13 @@ impl Journal {
 
     /// Makes the next chunk of the checkpoint, if one is full, or at `closing` if it is worth it.
     pub(crate) fn save(&mut self, closing: bool) -> Option<Saving> {
-        let due = self.unsaved.is_full() || (closing && self.unsaved.is_worth_it());
+        let due = self.unsaved.is_due() || (closing && self.unsaved.is_worth_it());
         if due { self.unsaved.take(self.id, &self.ids, self.map.root()) } else { None }
+    }
+
+    /// The same while the map has ids of entries that follow: the chunk waits until it has no others.
+    pub(crate) fn set_aside(&mut self) {
+        self.unsaved.set_aside(self.id, &self.ids);
     }
 
     pub(crate) fn id(&self) -> JournalId {

@@ -122,10 +122,10 @@ impl Growth {
                     *joined = (at, left.count.saturating_add(right.count));
                     few += 1;
                 }
-                let hashes = NodeMessage::hash_all(messages.get(..few).unwrap_or_default());
-                for (hash, (at, count)) in hashes.into_iter().zip(joined).take(few) {
+                let states = NodeMessage::hash_all(messages.get(..few).unwrap_or_default());
+                for (state, (at, count)) in states.into_iter().zip(joined).take(few) {
                     if let Some(slot) = map.slots.get_mut(at) {
-                        slot.node = Node { count, hash };
+                        slot.node = Node { count, hash: hash::hash(state) };
                     }
                 }
                 if few < hash::TOGETHER {

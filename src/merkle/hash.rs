@@ -34,13 +34,16 @@ const ROOT: u8 = 0x02;
 const END: u8 = 0x80;
 
 /// SHA-256's initial hash value (FIPS 180-4 §5.3.3).
-const INITIAL: [u32; 8] =
+const INITIAL: State =
     [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
 /// So many messages are best laid out before the first of them is hashed: a processor that reads what
 /// it has just written in other pieces stalls, and would not begin with the next one meanwhile. With
 /// SHA-256 in hardware that halves the time.
 pub(super) const TOGETHER: usize = 8;
+
+/// SHA-256 between two blocks.
+pub(super) type State = [u32; 8];
 
 /// The message of a leaf.
 #[derive(Clone, Copy)]
@@ -86,8 +89,8 @@ impl NodeMessage {
     }
 
     /// `SHA-256(0x01 ‖ left ‖ right)` of each, [`TOGETHER`] at most. First the first block of all, then the
-    /// second: blocks that do not wait for each other are hashed side by side.
-    pub(super) fn hash_all(messages: &[Self]) -> [Hash; TOGETHER] {
+    /// second: blocks that do not wait for each other are hashed side by side. To be made a [`hash`] each.
+    pub(super) fn hash_all(messages: &[Self]) -> [State; TOGETHER] {
         let mut states = [INITIAL; TOGETHER];
         for block in 0..2 {
             for (state, message) in states.iter_mut().zip(messages) {
@@ -97,7 +100,7 @@ impl NodeMessage {
         }
         #[cfg(test)]
         messages.iter().for_each(|_| count::add_one());
-        states.map(bytes)
+        states
     }
 }
 
@@ -138,10 +141,11 @@ fn compress(padded: &[u8]) -> Hash {
     let (blocks, _) = padded.as_chunks();
     let mut state = INITIAL;
     compress256(&mut state, blocks);
-    bytes(state)
+    hash(state)
 }
 
-fn bytes(state: [u32; 8]) -> Hash {
+/// The hash that the last block leaves.
+pub(super) fn hash(state: State) -> Hash {
     let mut hash = [0; 32];
     let (words, _) = hash.as_chunks_mut();
     for (bytes, word) in words.iter_mut().zip(state) {

@@ -3,7 +3,7 @@
 //! First it is found out which nodes there are, then they are hashed by their height above the leaves:
 //! those of one height do not wait for each other, so that a processor can work on several at once.
 
-use super::hash::{EMPTY, LeafMessage, NodeMessage, TOGETHER};
+use super::hash::{EMPTY, LeafMessage, NodeMessage, TOGETHER, hash};
 use super::levels::Levels;
 use super::prefix::{ID_BITS, bit, common_bits};
 use super::subtree::Node;
@@ -169,10 +169,10 @@ impl Plan {
                     *place = first + at;
                     few += 1;
                 }
-                let hashes = NodeMessage::hash_all(messages.get(..few).unwrap_or_default());
-                for (hash, place) in hashes.into_iter().zip(places).take(few) {
+                let states = NodeMessage::hash_all(messages.get(..few).unwrap_or_default());
+                for (state, place) in states.into_iter().zip(places).take(few) {
                     if let Some(hashed) = self.hashes.get_mut(place) {
-                        *hashed = hash;
+                        *hashed = hash(state);
                     }
                 }
                 if few < TOGETHER {

@@ -14,8 +14,8 @@ pub enum Call<'a> {
     SetNote(&'a str),
 }
 
-/// Makes a store of a type with a field `store`, the inner one, and `async fn told(&self, call: Call<'_>)`,
-/// which is waited for.
+/// Makes a store of a type with a field `store`, the inner one; `async fn told(&self, call: Call<'_>)`, which is
+/// waited for; and `fn given`, which makes of the inner one's ids what is given out.
 macro_rules! wrapped_store {
     ($name:ty) => {
         impl isoroot::platform::Store for $name {
@@ -60,7 +60,7 @@ macro_rules! wrapped_store {
                 from: u64,
                 max: usize,
             ) -> Result<Vec<EntryId>, StoreError> {
-                self.store.ids(journal, from, max).await
+                self.given(self.store.ids(journal, from, max).await?)
             }
 
             async fn changed(&self, journal: JournalId, after: u64) -> Result<Cursor, StoreError> {

@@ -34,17 +34,24 @@ pub(crate) fn chunk_key(journal: JournalId, end: u64) -> String {
     format!("{NOTES}{journal}/{end:016}")
 }
 
-/// Notes to be written: the chunk, then the head.
+/// The number of the last entry of the chunk whose note has this key; nothing if it is no chunk's.
+pub(crate) fn chunk_end(journal: JournalId, key: &str) -> Option<u64> {
+    let end = key.strip_prefix(&chunk_keys(journal))?.parse().ok()?;
+    (key == chunk_key(journal, end)).then_some(end)
+}
+
+/// Notes to be written: the chunks, then the head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Saving {
-    /// Number of the chunk's last entry.
-    pub(crate) end: u64,
-    pub(crate) chunk: Vec<u8>,
+    /// Chunks, each with the number of its last entry.
+    pub(crate) chunks: Vec<(u64, Vec<u8>)>,
     /// The head's note as it must still be: somebody else has gone on with the checkpoint if not.
     pub(crate) replaces: Option<Vec<u8>>,
     /// Whether it takes the place of a checkpoint that was wrong, whose chunks are to go.
     pub(crate) anew: bool,
     pub(crate) head: Vec<u8>,
+    /// The last numbers of chunks that no head names once this is written: they are to go then.
+    pub(crate) unnamed: Vec<u64>,
 }
 
 /// Where a journal in memory was loaded from when it was opened.
