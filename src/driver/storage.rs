@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::crypto::sign::DeviceKey;
 use crate::driver::error::NodeError;
-pub(crate) use crate::driver::load::load;
 use crate::error::StoreError;
 use crate::fact::entry::{Entry, entry_id};
 use crate::fact::genesis::Genesis;

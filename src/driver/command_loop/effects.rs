@@ -11,6 +11,7 @@ use crate::driver::checkpoint;
 use crate::driver::command_loop::{CommandLoop, Outside, Waiting, Writer, send};
 use crate::driver::connection::{self, Outgoing};
 use crate::driver::error::NodeError;
+use crate::driver::load::load;
 use crate::driver::storage;
 use crate::error::{StoreError, TransportError};
 use crate::fact::unchecked::UncheckedEntry;
@@ -68,9 +69,8 @@ impl<P: Platform> CommandLoop<P> {
             }
             Effect::Load { journal } => {
                 let device = self.machine.device();
-                let load = async move {
-                    Input::Loaded { journal, loaded: storage::load(&platform, journal, device).await }
-                };
+                let load =
+                    async move { Input::Loaded { journal, loaded: load(&platform, journal, device).await } };
                 self.task("load", load, Input::Loaded { journal, loaded: Err(task_failed()) });
             }
             Effect::Unload { journal } => {
