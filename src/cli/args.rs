@@ -419,7 +419,8 @@ pub(super) struct HubArgs {
     #[arg(long, conflicts_with = "journals")]
     pub(super) open: bool,
 
-    /// Take only the journals listed in this file: an id or a link a line, # begins a comment
+    /// Take only the journals listed in this file: an id or a link a line, then who may use it if not
+    /// everyone, such as write:DEVICE read:*; # begins a comment
     #[arg(long, value_name = "FILE")]
     pub(super) journals: Option<PathBuf>,
 

@@ -17,7 +17,7 @@ const STOP: Duration = Duration::from_millis(4_500);
 pub(super) async fn run(args: HubArgs, output: &mut Output) -> Result<Exit, Failure> {
     let access = access(&args)?;
     let has_page = args.www.is_some();
-    let listed = matches!(access, Access::Journals(_));
+    let listed = matches!(access, Access::Listed(_));
     // Before anybody can know that it runs, and so ask it to end.
     let mut signal = StopSignal::listen().map_err(|error| Failure::system("signals", &error))?;
     let hub = Hub::bind(HubOptions {

@@ -22,7 +22,7 @@ mod server;
 mod socket;
 mod www;
 
-pub use access::{Access, ListError};
+pub use access::{Access, ListError, Listed};
 pub use error::HubError;
 pub use options::HubOptions;
 pub use server::Hub;

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -63,7 +64,7 @@ impl Hub {
     /// the options contradict each other.
     pub async fn bind(options: HubOptions) -> Result<Self, HubError> {
         let HubOptions { listen, data, access, names: given, origins, connections, www } = options;
-        let admission = access.admission(listen.ip())?;
+        let (admission, permissions) = (access.admission(listen.ip())?, Arc::new(access.permissions()));
         let www = blocking::unblock(move || www.map(Www::open).transpose()).await?;
         let refused = |error: std::io::Error| HubError::Listen { address: listen, reason: error.to_string() };
         let listener = TcpListener::bind(listen).await.map_err(refused)?;
@@ -74,7 +75,8 @@ impl Hub {
         let store = blocking::unblock(move || open(&data)).await?;
         let spawner = TokioSpawner::new(tokio::runtime::Handle::current());
         let platform = NativePlatform::new(spawner, store.clone(), Vec::new());
-        let config = Config { admission, names: Some(names.clone()), connections, ..Config::default() };
+        let config =
+            Config { admission, permissions, names: Some(names.clone()), connections, ..Config::default() };
         let service = SyncService::new(platform, config).await?;
         service.start().await?;
         let pages = router(Pages { service: service.clone(), store: store.clone(), origins }, www);

@@ -73,6 +73,11 @@ impl View {
         self.refusals
     }
 
+    /// The number of the first entry that the peer refused.
+    pub(crate) fn first_refused(&self) -> Option<u64> {
+        self.refused.first()
+    }
+
     /// Ids of the journal that are outside the view, ascending.
     pub(crate) fn excluded(&mut self, journal: &Journal) -> &[EntryId] {
         let head = journal.head();

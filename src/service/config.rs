@@ -2,9 +2,11 @@
 
 use core::time::Duration;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::ids::JournalId;
 use crate::limits::AHEAD;
+use crate::session::permission::{PermissionPolicy, Permissions};
 
 /// Which journals peers may open here.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -30,10 +32,13 @@ impl Admission {
 }
 
 /// Settings of a sync service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Which journals peers may open here.
     pub admission: Admission,
+    /// Which devices may read and write which journal here; by default all. Peers that are dialled are held to
+    /// it like those that come.
+    pub permissions: Arc<dyn PermissionPolicy>,
     /// The addresses under which this node may be dialled, in their canonical form; nothing where any
     /// will do. A peer that dialled another one is turned away, so that nobody can pass on its handshake.
     pub names: Option<Vec<String>>,
@@ -47,8 +52,15 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// Only journals that are open here, under any name, 1,024 journals, 1,024 connections, 300 s ahead.
+    /// Only journals that are open here, of everyone, under any name, 1,024 journals, 1,024 connections, 300 s ahead.
     fn default() -> Self {
-        Self { admission: Admission::Opened, names: None, journals: 1_024, connections: 1_024, ahead: AHEAD }
+        Self {
+            admission: Admission::Opened,
+            permissions: Arc::new(Permissions::default()),
+            names: None,
+            journals: 1_024,
+            connections: 1_024,
+            ahead: AHEAD,
+        }
     }
 }

@@ -90,6 +90,9 @@ pub enum PeerError {
     /// The journal is not served here.
     #[error("the journal is not served here")]
     NotServed,
+    /// The policy of the node that says so denies the device the journal.
+    #[error("the device may not read the journal")]
+    Denied,
     /// The node was stopped, the peer removed, or a newer sync took its place.
     #[error("cancelled")]
     Cancelled,
@@ -116,6 +119,7 @@ impl PeerError {
             Self::SlowReader => Code::new("SLOW_READER"),
             Self::NotConnected => Code::new("NOT_CONNECTED"),
             Self::NotServed => Code::new("NOT_SERVED"),
+            Self::Denied => Code::new("DENIED"),
             Self::Cancelled => Code::new("CANCELLED"),
         }
     }
@@ -136,7 +140,7 @@ impl PeerError {
             | Self::Entry(_)
             | Self::Breach(_)
             | Self::NoProgress => Fault::Peer,
-            Self::Refused { .. } | Self::NotServed | Self::Cancelled => Fault::Caller,
+            Self::Refused { .. } | Self::NotServed | Self::Denied | Self::Cancelled => Fault::Caller,
         }
     }
 

@@ -85,8 +85,13 @@ pub(crate) struct Outgoing {
     skip: NumberSet,
     /// What a read is under way for.
     reading: Option<Reading>,
-    /// Bytes that may be sent before more credit comes. Below zero by at most one entry.
+    /// Bytes that may be sent before more credit comes, less what a read under way may take. Below zero by at
+    /// most one entry.
     credit: i64,
+    /// Of that, what the read under way was charged.
+    charged: i64,
+    /// The peer takes nothing: nothing is sent.
+    muted: bool,
     /// Bytes sent that the peer has not made durable.
     outstanding: u64,
 }
@@ -115,8 +120,15 @@ impl Outgoing {
             skip: NumberSet::default(),
             reading: None,
             credit: i64::try_from(CREDIT_BYTES).unwrap_or(i64::MAX),
+            charged: 0,
+            muted: false,
             outstanding: 0,
         }
+    }
+
+    /// Nothing is sent from now on: the peer would not take it.
+    pub(crate) fn mute(&mut self) {
+        self.muted = true;
     }
 
     /// Bytes sent that the peer has not made durable.
@@ -178,7 +190,9 @@ impl Outgoing {
     /// A read is done.
     pub(crate) fn fed(&mut self, fed: Fed) {
         self.outstanding = self.outstanding.saturating_add(fed.bytes);
-        self.credit = self.credit.saturating_sub(i64::try_from(fed.bytes).unwrap_or(i64::MAX));
+        let taken = i64::try_from(fed.bytes).unwrap_or(i64::MAX);
+        self.credit = self.credit.saturating_add(self.charged).saturating_sub(taken);
+        self.charged = 0;
         match (self.reading.take(), &mut self.backlog) {
             (Some(Reading::Backlog), Backlog::Range { next, .. }) => {
                 *next = next.saturating_add(fed.entries);
@@ -199,6 +213,9 @@ impl Outgoing {
         }
         if self.stage == Stage::Unconfirmed && self.outstanding == 0 {
             self.stage = Stage::Live;
+        }
+        if self.muted && self.stage == Stage::Live {
+            return Next::Wait;
         }
         if self.stage == Stage::Live {
             while let Some(end) = self.skip.run_from(self.live.saturating_add(1)) {
@@ -245,12 +262,15 @@ impl Outgoing {
     }
 
     fn read(&mut self, reading: Reading, what: FeedWhat, room: usize) -> Next {
+        // Credit comes before the read, and what it may take is charged before it is made.
         let credit = usize::try_from(self.credit).unwrap_or(0);
         let max_bytes = credit.min(room);
         if max_bytes == 0 {
             return Next::Wait;
         }
         self.reading = Some(reading);
+        self.charged = i64::try_from(max_bytes).unwrap_or(i64::MAX);
+        self.credit = self.credit.saturating_sub(self.charged);
         Next::Feed(Feed { what, max_bytes })
     }
 }
@@ -338,6 +358,7 @@ mod tests {
         outgoing.send_range(1, 10, Vec::new());
         let Next::Feed(feed) = outgoing.next(10, usize::MAX) else { panic!() };
         assert_eq!(feed.max_bytes as u64, CREDIT_BYTES);
+        assert_eq!(outgoing.credit, 0, "charged before it is read and sent, whatever becomes of it");
         assert_eq!(outgoing.next(10, usize::MAX), Next::Wait, "one read at a time");
         outgoing.fed(Fed { entries: 4, bytes: CREDIT_BYTES + 5 });
         assert_eq!(outgoing.next(10, usize::MAX), Next::SayUpto(4));

@@ -246,7 +246,7 @@ fn d8_what_no_honest_peer_says_ends_the_connection() {
     let attacks: Vec<(Vec<ChannelMessage>, &str)> = vec![
         (vec![open(root, Sketch::default())], "PROTOCOL"),
         (vec![ChannelMessage::Tell { answers: vec![Answer::Ids(vec![])] }], "UNEXPECTED_MESSAGE"),
-        (vec![ChannelMessage::Differ { summary, plan: Plan::Descend }], "UNEXPECTED_MESSAGE"),
+        (vec![ChannelMessage::Differ { summary, plan: Plan::Descend, takes: true }], "UNEXPECTED_MESSAGE"),
         (vec![ChannelMessage::Credit { bytes: 1, upto: 0 }], "PROTOCOL"),
         (vec![ChannelMessage::Ask { prefixes: vec![Prefix::ALL, Prefix::ALL] }], "PROTOCOL"),
         (vec![ChannelMessage::Ask { prefixes: vec![below, Prefix::ALL] }], "PROTOCOL"),

@@ -5,6 +5,8 @@
 
 pub(crate) mod executor;
 #[cfg(test)]
+mod guards;
+#[cfg(test)]
 mod hostile;
 pub(crate) mod network;
 pub(crate) mod pair;

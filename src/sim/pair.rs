@@ -13,7 +13,7 @@ use crate::fact::unchecked::UncheckedEntry;
 use crate::ids::{Cursor, DeviceId, EntryId, JournalId, StoreId};
 use crate::journal::set::Journal;
 use crate::merkle::subtree::Root;
-use crate::session::channel::{Channel, ChannelEffect, Opening};
+use crate::session::channel::{Allowed, Channel, ChannelEffect, Opening};
 use crate::session::failure::PeerError;
 use crate::session::feed::{Fed, Feed, FeedWhat, frames};
 use crate::session::message::{ChannelMessage, Message};
@@ -41,6 +41,8 @@ struct Side {
     /// Records of entries that are real. Others have ids alone, and are never sent.
     records: BTreeMap<u64, Vec<u8>>,
     channel: Option<Channel>,
+    /// Nothing that the other side sends is taken in.
+    refuses: bool,
     work: VecDeque<Work>,
     /// Where this side is in the other's store, as it remembers.
     cursor: Option<Cursor>,
@@ -99,6 +101,7 @@ impl SimPair {
                 key,
                 records: BTreeMap::new(),
                 channel: None,
+                refuses: false,
                 work: VecDeque::new(),
                 cursor: None,
                 delivered: 0,
@@ -126,6 +129,16 @@ impl SimPair {
     #[cfg(test)]
     pub(crate) fn tamper_with(&mut self, tamper: Option<fn(&mut ChannelMessage)>) {
         self.tamper = tamper;
+    }
+
+    /// From the next opening on this side takes nothing in.
+    pub fn refuse_all(&mut self, end: End) {
+        self.side(end).refuses = true;
+    }
+
+    /// From the next opening on this side takes in what is sent to it.
+    pub fn take_all(&mut self, end: End) {
+        self.side(end).refuses = false;
     }
 
     fn side(&mut self, end: End) -> &mut Side {
@@ -181,7 +194,9 @@ impl SimPair {
         let mut effects = Vec::new();
         let cursor = side.cursor.filter(|_| with_cursor);
         side.report = None;
-        side.channel = Some(Channel::open(&side.journal, cursor, now, &mut effects));
+        let mut channel = Channel::open(&side.journal, cursor, now, &mut effects);
+        channel.set_takes(!side.refuses);
+        side.channel = Some(channel);
         if !with_cursor {
             self.side(1).cursor = None;
         }
@@ -234,7 +249,8 @@ impl SimPair {
             let (now, opening) = (self.now, Opening { journal, summary, root, sketch, cursor });
             let side = self.side(end);
             let mut effects = Vec::new();
-            let channel = Channel::accept(&side.journal, &opening, side.cursor, true, now, &mut effects);
+            let allowed = Allowed { roomy: true, takes: !side.refuses };
+            let channel = Channel::accept(&side.journal, &opening, side.cursor, allowed, now, &mut effects);
             side.channel = Some(channel);
             self.carry_out(end, effects);
             self.go_on(end, |_, _, _, _| Ok(()));

@@ -10,6 +10,7 @@ use crate::journal::set::Journal;
 use crate::session::connection::{ConnectionEffect, ConnectionMachine, Journals};
 use crate::session::handshake::Dialler;
 use crate::session::message::Message;
+use crate::session::permission::Permission;
 use crate::time::Instant;
 
 struct NoJournals;
@@ -17,6 +18,10 @@ struct NoJournals;
 impl Journals for NoJournals {
     fn journal(&self, _: JournalId) -> Option<&Journal> {
         None
+    }
+
+    fn permission(&self, _: &DeviceId, _: JournalId) -> Permission {
+        Permission::Write
     }
 }
 

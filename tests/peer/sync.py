@@ -92,13 +92,13 @@ class Sync:
         self.their_store, root, sketch = fixed[:16], fixed[16:48], fixed[48:]
         self.their_at, self.their_count = count + more, count
         if root == root_of(self.view):
-            self.send("Same", self.journal.store, self.at)
+            self.send("Same", self.journal.store, self.at, True)
             self.plan = "same"
             self.ask_receipt()
             return self.become_live()
         plan = self.choose(forced, sketch)
         self.plan = PLANS[plan[0]]
-        self.send("Differ", self.journal.store, *self.size(), plan)
+        self.send("Differ", self.journal.store, *self.size(), plan, True)
         self.ask_receipt()
         self.phase = "listening" if self.plan == "opener-lists" else "answering"
         if self.plan == "feed":
@@ -123,12 +123,14 @@ class Sync:
             return symbols
         return [3 if mine <= theirs else 4]
 
-    def on_same(self, store: bytes | None, at: int) -> None:
+    def on_same(self, store: bytes | None, at: int, taken: bool) -> None:
+        insist(taken, "nothing is taken here")
         self.plan, self.their_store, self.their_upto = "same", store or b"", at
         self.ask_receipt()
         self.become_live()
 
-    def on_differ(self, store: bytes, count: int, more: int, plan: list[Any]) -> None:
+    def on_differ(self, store: bytes, count: int, more: int, plan: list[Any], taken: bool) -> None:
+        insist(taken, "nothing is taken here")
         self.plan, self.their_store, self.their_at, self.their_count = PLANS[plan[0]], store, count + more, count
         self.ask_receipt()
         if self.plan == "feed":

@@ -249,7 +249,8 @@ impl<P: Platform> CommandLoop<P> {
                 }
             }
             Outside::Fed { connection, channel, frames, fed } => {
-                let writer = self.writers.get(&connection);
+                let wanted = self.machine.may_feed(connection, channel);
+                let writer = self.writers.get(&connection).filter(|_| wanted);
                 let queued = frames.iter().map(Vec::len).sum();
                 for frame in frames {
                     drop(writer.map(|writer| writer.outgoing.try_send(Outgoing::Frame(frame))));

@@ -163,8 +163,8 @@ impl Machine {
             ConnectionEffect::ReceiptAsked { channel, journal, nonce, previous } => {
                 let signed = self.sign_root(journal, nonce, previous, now.wall);
                 if let Some(statement) = signed {
-                    self.with_connection(connection, now, |machine, _| {
-                        machine.give_receipt(channel, &statement);
+                    self.with_connection(connection, now, |machine, journals| {
+                        machine.give_receipt(channel, &statement, journals);
                     });
                 }
             }
@@ -247,7 +247,7 @@ impl Machine {
         if let Some(peer) = peer {
             self.peers.connected(peer, connection, device);
             let pinned = |slot: &Slot| matches!(slot, Slot::Loaded { pinned: true, .. });
-            let journals = self.slots.0.iter().filter(|(_, slot)| pinned(slot)).map(|(id, _)| *id);
+            let journals = self.slots.all.iter().filter(|(_, slot)| pinned(slot)).map(|(id, _)| *id);
             for journal in journals.collect::<Vec<_>>() {
                 self.open_channel(connection, journal, now);
             }

@@ -1,9 +1,11 @@
 //! The machine's journals: loaded, unloaded, opened by peers, and what they ask for.
 
+use std::sync::Arc;
+
 use litemap::LiteMap;
 
 use crate::error::StoreError;
-use crate::ids::JournalId;
+use crate::ids::{DeviceId, JournalId};
 use crate::journal::machine::{BundleId, JournalEffect, JournalMachine, Ticket};
 use crate::journal::set::Journal;
 use crate::limits::DUE_CHECK;
@@ -13,6 +15,7 @@ use crate::service::routing::{ConnectionId, Effect, Loaded};
 use crate::session::channel::Opening;
 use crate::session::connection::Journals;
 use crate::session::failure::PeerError;
+use crate::session::permission::{Permission, PermissionPolicy};
 use crate::time::Now;
 
 /// A journal here.
@@ -24,12 +27,21 @@ pub(super) enum Slot {
     Loaded { machine: Box<JournalMachine>, pinned: bool },
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Slots(pub(super) LiteMap<JournalId, Slot>);
+/// The journals here, and who may do what with which.
+#[derive(Debug)]
+pub(super) struct Slots {
+    pub(super) all: LiteMap<JournalId, Slot>,
+    permissions: Arc<dyn PermissionPolicy>,
+}
 
 impl Slots {
+    /// No journal yet.
+    pub(super) fn new(permissions: Arc<dyn PermissionPolicy>) -> Self {
+        Self { all: LiteMap::new(), permissions }
+    }
+
     pub(super) fn machine(&mut self, id: JournalId) -> Option<&mut JournalMachine> {
-        match self.0.get_mut(&id)? {
+        match self.all.get_mut(&id)? {
             Slot::Loaded { machine, .. } => Some(machine),
             Slot::Loading { .. } => None,
         }
@@ -38,16 +50,20 @@ impl Slots {
 
 impl Journals for Slots {
     fn journal(&self, id: JournalId) -> Option<&Journal> {
-        match self.0.get(&id)? {
+        match self.all.get(&id)? {
             Slot::Loaded { machine, .. } => Some(machine.journal()),
             Slot::Loading { .. } => None,
         }
+    }
+
+    fn permission(&self, device: &DeviceId, id: JournalId) -> Permission {
+        self.permissions.permission(device, &id)
     }
 }
 
 impl Machine {
     pub(super) fn open(&mut self, ticket: Ticket, journal: JournalId, now: Now) {
-        match self.slots.0.get_mut(&journal) {
+        match self.slots.all.get_mut(&journal) {
             Some(Slot::Loading { tickets, .. }) => tickets.push(ticket),
             Some(Slot::Loaded { pinned, .. }) => {
                 let was_pinned = std::mem::replace(pinned, true);
@@ -66,12 +82,12 @@ impl Machine {
         tickets: Vec<Ticket>,
         openings: Vec<(ConnectionId, u32, Opening)>,
     ) {
-        self.slots.0.insert(journal, Slot::Loading { tickets, openings });
+        self.slots.all.insert(journal, Slot::Loading { tickets, openings });
         self.effects.push_back(Effect::Load { journal });
     }
 
     pub(super) fn loaded(&mut self, journal: JournalId, loaded: Result<Loaded, StoreError>, now: Now) {
-        let Some(Slot::Loading { tickets, openings }) = self.slots.0.remove(&journal) else { return };
+        let Some(Slot::Loading { tickets, openings }) = self.slots.all.remove(&journal) else { return };
         let opened = loaded.map(|Loaded { journal: loaded, cursors, savings }| {
             for (device, cursor) in cursors {
                 self.keep_cursor(journal, device, cursor);
@@ -82,7 +98,7 @@ impl Machine {
             state.observe(now.wall);
             let machine = Box::new(JournalMachine::new(state, self.key.clone()));
             let pinned = !tickets.is_empty();
-            self.slots.0.insert(journal, Slot::Loaded { machine, pinned });
+            self.slots.all.insert(journal, Slot::Loaded { machine, pinned });
             pinned
         });
         self.observe(journal, now);
@@ -108,10 +124,21 @@ impl Machine {
         }
     }
 
+    /// What the peer at the other end may do with a journal: nothing as long as it is not known.
+    pub(super) fn permission(&self, connection: ConnectionId, journal: JournalId) -> Permission {
+        let device = self.links.get(&connection).and_then(|link| link.device);
+        device.map_or(Permission::Denied, |device| self.slots.permission(&device, journal))
+    }
+
     /// Begins a sync of a journal on a connection that was dialled.
     pub(super) fn open_channel(&mut self, connection: ConnectionId, journal: JournalId, now: Now) {
         let Some(link) = self.links.get_mut(&connection).filter(|link| link.peer.is_some()) else { return };
         let (Some(machine), Some(device)) = (&mut link.machine, link.device) else { return };
+        if self.slots.permission(&device, journal) == Permission::Denied {
+            // Nothing is said. The policy may change its mind.
+            let peer = link.peer;
+            return self.channel_ended(connection, peer, journal, &PeerError::Denied, now);
+        }
         let cursor = self.cursors.get(&(journal, device)).copied();
         if let Some(state) = self.slots.journal(journal) {
             machine.open_channel(state, cursor, &self.slots, now.monotonic);
@@ -121,9 +148,12 @@ impl Machine {
 
     pub(super) fn asked(&mut self, connection: ConnectionId, channel: u32, opening: Opening, now: Now) {
         let journal = opening.journal;
-        if let Some(Slot::Loading { openings, .. }) = self.slots.0.get_mut(&journal) {
+        // Before anything that tells whether the journal is here.
+        if self.permission(connection, journal) == Permission::Denied {
+            self.refuse_opening(connection, channel, &PeerError::Denied, now);
+        } else if let Some(Slot::Loading { openings, .. }) = self.slots.all.get_mut(&journal) {
             openings.push((connection, channel, opening));
-        } else if self.slots.0.contains_key(&journal) {
+        } else if self.slots.all.contains_key(&journal) {
             self.accept_opening(connection, channel, &opening, now);
         } else if self.config.admission.admits(journal) && self.make_room() {
             self.load(journal, Vec::new(), vec![(connection, channel, opening)]);
@@ -163,13 +193,13 @@ impl Machine {
 
     /// Unloads a journal that nobody needs if as many are loaded as may be; whether there is room now.
     pub(super) fn make_room(&mut self) -> bool {
-        if self.slots.0.len() < self.config.journals.max(1) {
+        if self.slots.all.len() < self.config.journals.max(1) {
             return true;
         }
         let serves = |links: &LiteMap<ConnectionId, Link>, id| {
             links.values().any(|link| link.machine.as_ref().is_some_and(|machine| machine.serves(id)))
         };
-        let unneeded = self.slots.0.iter().find_map(|(id, slot)| match slot {
+        let unneeded = self.slots.all.iter().find_map(|(id, slot)| match slot {
             Slot::Loaded { machine, pinned: false } => {
                 (machine.is_idle() && !serves(&self.links, *id)).then_some(*id)
             }
@@ -177,7 +207,7 @@ impl Machine {
         });
         if let Some(journal) = unneeded {
             self.save(journal);
-            self.slots.0.remove(&journal);
+            self.slots.all.remove(&journal);
             self.held.remove(&journal);
             self.effects.push_back(Effect::Unload { journal });
         }
@@ -186,7 +216,7 @@ impl Machine {
 
     /// Has the checkpoints of all journals kept, before the service ends.
     pub(crate) fn close(&mut self) {
-        for journal in self.slots.0.keys().copied().collect::<Vec<_>>() {
+        for journal in self.slots.all.keys().copied().collect::<Vec<_>>() {
             self.save(journal);
         }
     }
@@ -275,7 +305,7 @@ impl Machine {
         for (bundle, numbers) in bundles {
             let BundleId::Peer { connection, channel, sequence } = bundle else { continue };
             if let Some(Link { machine: Some(machine), .. }) = self.links.get_mut(&connection) {
-                machine.settled(channel, sequence, &numbers, now.monotonic);
+                machine.settled(channel, sequence, &numbers, &self.slots, now.monotonic);
                 if !connections.contains(&connection) {
                     connections.push(connection);
                 }

@@ -32,6 +32,7 @@ use crate::service::reopening::Reopenings;
 use crate::service::routing::{ConnectionId, Effect, Input};
 use crate::session::connection::{ConnectionMachine, Journals};
 use crate::session::failure::PeerError;
+use crate::session::permission::Permission;
 use crate::session::report::SyncReport;
 use crate::time::{Instant, Now, WallTime};
 use crate::verification::signed_root::SignedRoot;
@@ -86,11 +87,11 @@ impl Machine {
     /// A stopped service of the device with this key. `seed` is 32 fresh random bytes.
     pub(crate) fn new(config: Config, key: DeviceKey, seed: [u8; 32]) -> Self {
         Self {
+            slots: Slots::new(config.permissions.clone()),
             config,
             key,
             rng: ChaCha20Rng::from_seed(seed),
             running: false,
-            slots: Slots::default(),
             links: LiteMap::new(),
             next_connection: 0,
             peers: Peers::default(),
@@ -168,6 +169,12 @@ impl Machine {
     /// Connections that are open or being made.
     pub(crate) fn connections(&self) -> usize {
         self.links.len()
+    }
+
+    /// Whether what was read for a channel may still be sent.
+    pub(crate) fn may_feed(&self, connection: ConnectionId, channel: u32) -> bool {
+        let machine = self.links.get(&connection).and_then(|link| link.machine.as_ref());
+        machine.is_some_and(|machine| machine.may_feed(channel, &self.slots))
     }
 
     /// Whether one more connection may be accepted.
@@ -337,6 +344,11 @@ impl Machine {
         let mut nonce = [0; 32];
         self.rng.fill_bytes(&mut nonce);
         let connection = self.peers.find(address).and_then(|peer| self.peers.connection(peer));
+        let known = connection
+            .filter(|connection| self.links.get(connection).is_some_and(|link| link.device.is_some()));
+        if known.is_some_and(|connection| self.permission(connection, journal) == Permission::Denied) {
+            return self.receipted(vec![(ticket, Err(PeerError::Denied))]);
+        }
         let link = connection.and_then(|connection| self.links.get_mut(&connection));
         let machine = link.and_then(|link| link.machine.as_mut());
         let error = match (connection, machine) {
@@ -377,7 +389,7 @@ impl Machine {
 
     /// Whether a slice of work waits.
     pub(crate) fn has_work(&self) -> bool {
-        self.slots.0.values().any(|slot| match slot {
+        self.slots.all.values().any(|slot| match slot {
             Slot::Loaded { machine, .. } => machine.has_work(),
             Slot::Loading { .. } => false,
         })
@@ -385,7 +397,7 @@ impl Machine {
 
     /// One slice of work for each journal that has some.
     pub(crate) fn work(&mut self, now: Now) {
-        for journal in self.slots.0.keys().copied().collect::<Vec<_>>() {
+        for journal in self.slots.all.keys().copied().collect::<Vec<_>>() {
             self.with_journal(journal, now, |machine| machine.work(now.wall));
         }
     }

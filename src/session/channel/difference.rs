@@ -33,7 +33,7 @@ impl Channel {
             Plan::Feed { opener_after, acceptor_after } => {
                 let after = if self.opener { opener_after } else { acceptor_after };
                 let last = self.view.at().min(journal.head());
-                self.outgoing.send_range(after.saturating_add(1), last, Vec::new());
+                self.give_range(after.saturating_add(1), last, Vec::new());
                 self.cursor_counts = true;
                 Phase::Exchanging
             }
@@ -117,7 +117,27 @@ impl Channel {
         }
         self.say_want(&want, effects);
         let give = give.iter().filter_map(|id| journal.number_of(id)).collect();
-        self.outgoing.send_numbers(ascending(give));
+        self.give(give);
+    }
+
+    /// The peer lacks these: they are sent, if it takes anything.
+    fn give(&mut self, numbers: Vec<u64>) {
+        let numbers = ascending(numbers);
+        if self.taken {
+            return self.outgoing.send_numbers(numbers);
+        }
+        numbers.iter().for_each(|number| self.view.refuse(*number));
+        self.outgoing.send_numbers(Vec::new());
+    }
+
+    /// The peer lacks all from one number to another but these, ascending.
+    fn give_range(&mut self, from: u64, to: u64, but: Vec<u64>) {
+        if self.taken {
+            return self.outgoing.send_range(from, to, but);
+        }
+        let lacking = (from..=to).filter(|number| but.binary_search(number).is_err());
+        lacking.for_each(|number| self.view.refuse(number));
+        self.outgoing.send_numbers(Vec::new());
     }
 
     /// The same for short ids that one side has and the other lacks: whose they are, the own journal says.
@@ -137,7 +157,7 @@ impl Channel {
             }
         }
         self.say_want(&want, effects);
-        self.outgoing.send_numbers(ascending(give));
+        self.give(give);
     }
 
     /// An entry that the peer has is here, and was not at the opening: it has come by another way.
@@ -285,7 +305,7 @@ impl Channel {
             }
         }
         self.say_want(&want, effects);
-        self.outgoing.send_range(1, self.view.at(), ascending(known));
+        self.give_range(1, self.view.at(), ascending(known));
         Ok(())
     }
 
@@ -301,10 +321,10 @@ impl Channel {
             }
         }
         if last {
-            let mut numbers = ascending(std::mem::take(numbers));
+            let mut numbers = std::mem::take(numbers);
             numbers.retain(|number| self.view.contains(*number));
             self.phase = Phase::Exchanging;
-            self.outgoing.send_numbers(numbers);
+            self.give(numbers);
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::codec::cbor::DecodeError;
-use crate::fact::entry::Entry;
+use crate::fact::entry::{Entry, entry_id};
 use crate::fact::unchecked::EntryError;
 use crate::ids::{Cursor, EntryId};
 use crate::limits::{CREDIT_BYTES, IDS_PER_FRAME, RECORD_BYTES, SIGNATURE_BYTES};
@@ -127,8 +127,14 @@ impl Channel {
         let sequence = incoming.received;
         self.report.entries_received = self.report.entries_received.saturating_add(entries.len() as u64);
         self.report.bytes_received = self.report.bytes_received.saturating_add(bytes);
-        let (numbers, records) = entries.into_iter().unzip();
-        incoming.unsettled.push_back(Unsettled { sequence, bytes, numbers });
+        let (mut numbers, mut records): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
+        if !self.takes {
+            // Not even looked at; but settled in their turn, as the credit for them is.
+            let refused: Vec<_> = records.iter().map(|record| entry_id(&self.journal, record)).collect();
+            (numbers, records) = (Vec::new(), Vec::new());
+            self.refuse(&refused, effects);
+        }
+        self.incoming.unsettled.push_back(Unsettled { sequence, bytes, numbers });
         effects.push(ChannelEffect::Check { sequence, records });
         Ok(())
     }
@@ -155,12 +161,17 @@ impl Channel {
                 Err(error) => return Err(error.into()),
             }
         }
+        self.refuse(&refused, effects);
+        effects.push(ChannelEffect::Incoming { sequence, entries });
+        Ok(())
+    }
+
+    /// Says which entries are not taken in.
+    fn refuse(&mut self, refused: &[EntryId], effects: &mut Vec<ChannelEffect>) {
         self.report.refused = self.report.refused.saturating_add(refused.len() as u64);
         for ids in refused.chunks(IDS_PER_FRAME) {
             effects.push(ChannelEffect::Say(ChannelMessage::Refused { ids: ids.to_vec() }));
         }
-        effects.push(ChannelEffect::Incoming { sequence, entries });
-        Ok(())
     }
 
     /// A bundle is durable; `numbers` are those of its admitted entries.

@@ -15,7 +15,7 @@ use crate::crypto::hash::Hash;
 use crate::fact::entry::Entry;
 use crate::ids::{Cursor, JournalId};
 use crate::journal::set::Journal;
-use crate::limits::{EMPTY_MESSAGES, FRUITLESS_ROUNDS, IDS_PER_ROUND, REPLY, ROUNDS};
+use crate::limits::{EMPTY_MESSAGES, FRUITLESS_ROUNDS, REPLY, ROUNDS};
 use crate::merkle::subtree::Root;
 use crate::reconcile::decoding::Decoding;
 use crate::reconcile::descent::Descent;
@@ -62,6 +62,15 @@ pub(crate) struct Opening {
     pub(crate) root: Hash,
     pub(crate) sketch: Sketch,
     pub(crate) cursor: Option<Hint>,
+}
+
+/// What a channel may do as it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Allowed {
+    /// There is room to send something long unasked.
+    pub(crate) roomy: bool,
+    /// What the peer sends is taken in.
+    pub(crate) takes: bool,
 }
 
 #[derive(Debug)]
@@ -124,6 +133,11 @@ pub(crate) struct Channel {
     theirs: u64,
     /// Whether there is room to send something long unasked.
     roomy: bool,
+    /// Whether what the peer sends is taken in, and whether the peer has said that it takes what is sent to it.
+    takes: bool,
+    taken: bool,
+    /// Ids that the peer has refused, each as often as it did.
+    refusals: u64,
     /// Messages from the peer that said nothing new. An honest one sends none.
     empty: u32,
     report: SyncReport,
@@ -150,6 +164,9 @@ impl Channel {
             delivered: 0,
             theirs: 0,
             roomy: true,
+            takes: true,
+            taken: true,
+            refusals: 0,
             empty: 0,
             report: SyncReport::new(journal.root()),
             opened: now,
@@ -177,16 +194,17 @@ impl Channel {
     }
 
     /// Answers an opening; `cursor` is where this node is in the opener's store, if it remembers. With no
-    /// room towards the peer nothing long is sent unasked.
+    /// room towards the peer nothing long is sent unasked. An opener from which nothing is taken is told so.
     pub(crate) fn accept(
         journal: &Journal,
         opening: &Opening,
         cursor: Option<Cursor>,
-        roomy: bool,
+        allowed: Allowed,
         now: Instant,
         effects: &mut Vec<ChannelEffect>,
     ) -> Self {
-        let mut channel = Self { roomy, ..Self::new(journal, false, now) };
+        let Allowed { roomy, takes } = allowed;
+        let mut channel = Self { roomy, takes, ..Self::new(journal, false, now) };
         let theirs = &opening.summary;
         channel.peer = Some(Cursor { store: theirs.store, number: theirs.at });
         channel.theirs = theirs.count;
@@ -194,14 +212,19 @@ impl Channel {
         if (Root { count: theirs.count, hash: opening.root }) == root {
             let known = opening.cursor.is_some_and(|cursor| names(cursor, mine.store));
             let store = (!known).then_some(mine.store);
-            effects.push(ChannelEffect::Say(ChannelMessage::Same { store, at: mine.at }));
+            effects.push(ChannelEffect::Say(ChannelMessage::Same { store, at: mine.at, takes }));
             channel.conclude(root, now, effects);
             return channel;
         }
-        let plan = plan(journal, opening, cursor, roomy);
-        effects.push(ChannelEffect::Say(ChannelMessage::Differ { summary: mine, plan: plan.clone() }));
+        let plan = plan(journal, opening, cursor, allowed);
+        effects.push(ChannelEffect::Say(ChannelMessage::Differ { summary: mine, plan: plan.clone(), takes }));
         drop(channel.begin(journal, plan, effects));
         channel
+    }
+
+    /// Whether what the peer sends is taken in from now on.
+    pub(crate) fn set_takes(&mut self, takes: bool) {
+        self.takes = takes;
     }
 
     /// Whether there is room to send something long unasked.
@@ -294,13 +317,15 @@ impl Channel {
             self.heard = now;
         }
         match message {
-            ChannelMessage::Same { store, at } if matches!(self.phase, Phase::Opening) => {
+            ChannelMessage::Same { store, at, takes } if matches!(self.phase, Phase::Opening) => {
+                self.set_taken(takes);
                 let store = store.or(self.peer.map(|peer| peer.store));
                 let store = store.ok_or(PeerError::Breach("the store is left out and was not named"))?;
                 self.peer = Some(Cursor { store, number: at });
                 self.conclude(self.report.root, now, effects);
             }
-            ChannelMessage::Differ { summary, plan } if matches!(self.phase, Phase::Opening) => {
+            ChannelMessage::Differ { summary, plan, takes } if matches!(self.phase, Phase::Opening) => {
+                self.set_taken(takes);
                 self.peer = Some(Cursor { store: summary.store, number: summary.at });
                 self.theirs = summary.count;
                 if matches!(plan, Plan::Feed { opener_after, .. } if opener_after > self.view.at()) {
@@ -342,8 +367,9 @@ impl Channel {
                 for number in ids.iter().filter_map(|id| journal.number_of(id)) {
                     self.view.refuse(number);
                 }
-                if self.view.refused() > IDS_PER_ROUND {
-                    return Err(PeerError::Breach("more is refused than one round may hold"));
+                self.refusals = self.refusals.saturating_add(ids.len() as u64);
+                if self.refusals > self.report.entries_sent {
+                    return Err(PeerError::Breach("more is refused than was sent"));
                 }
             }
             ChannelMessage::Credit { bytes, upto } => {
@@ -352,7 +378,7 @@ impl Channel {
                 }
                 if upto > self.delivered {
                     self.delivered = upto;
-                    effects.push(ChannelEffect::Delivered(upto));
+                    self.say_delivered(upto, effects);
                 }
             }
             ChannelMessage::AskReceipt { nonce, previous } if !matches!(self.phase, Phase::Opening) => {
@@ -372,6 +398,20 @@ impl Channel {
             | ChannelMessage::Root(_) => return Err(self.unexpected(name)),
         }
         Ok(())
+    }
+
+    /// Everything numbered up to this is durable at the peer, short of the first entry that it refused.
+    fn say_delivered(&self, upto: u64, effects: &mut Vec<ChannelEffect>) {
+        let before = self.view.first_refused().map_or(upto, |first| first.saturating_sub(1));
+        effects.push(ChannelEffect::Delivered(upto.min(before)));
+    }
+
+    /// Whether the peer takes what is sent to it: if not, nothing is.
+    fn set_taken(&mut self, taken: bool) {
+        self.taken = taken;
+        if !taken {
+            self.outgoing.mute();
+        }
     }
 
     fn unexpected(&self, message: &'static str) -> PeerError {
@@ -487,7 +527,7 @@ impl Channel {
                 self.say_credit(0, effects);
             }
         }
-        effects.push(ChannelEffect::Delivered(self.view.at()));
+        self.say_delivered(self.view.at(), effects);
         effects.push(ChannelEffect::Synced);
     }
 }

@@ -7,14 +7,21 @@ use crate::journal::set::Journal;
 use crate::limits::{CELLS_PER_FRAME, LISTED_IDS};
 use crate::merkle::prefix::Prefix;
 use crate::reconcile::decoding::part_bits;
-use crate::session::channel::Opening;
+use crate::session::channel::{Allowed, Opening};
 use crate::session::message::{Hint, Plan, Summary};
 use crate::symbols::estimate::first_cells;
 
 /// How the acceptor wants the difference found. The opener's cursor points into this side's store,
 /// `my_cursor` into the opener's; both are hints, the roots decide in the end. With no room towards the
-/// opener nothing long comes unasked.
-pub(super) fn plan(journal: &Journal, opening: &Opening, my_cursor: Option<Cursor>, roomy: bool) -> Plan {
+/// opener nothing long comes unasked. An opener from which nothing is taken must find out what this side lacks,
+/// to leave that out of the comparison.
+pub(super) fn plan(
+    journal: &Journal,
+    opening: &Opening,
+    my_cursor: Option<Cursor>,
+    allowed: Allowed,
+) -> Plan {
+    let Allowed { roomy, takes } = allowed;
     let (mine, theirs) = (&summary(journal), &opening.summary);
     let (my_count, their_count) = (mine.count, theirs.count);
     if their_count == 0 || my_count == 0 {
@@ -32,14 +39,19 @@ pub(super) fn plan(journal: &Journal, opening: &Opening, my_cursor: Option<Curso
         let my_tail = mine.at.saturating_sub(theirs_cursor.number);
         let tails = my_tail.saturating_add(theirs.at.saturating_sub(my_cursor.number));
         // A tail that is much longer than the difference would send again what is there.
-        if tails <= difference.saturating_mul(2).saturating_add(16) {
+        if takes && tails <= difference.saturating_mul(2).saturating_add(16) {
             return Plan::Feed { opener_after: my_cursor.number, acceptor_after: theirs_cursor.number };
         }
     }
     // A short id takes 8 bytes of those listed, some 16.5 of those that cells hold and that are wanted.
     let fewer = my_count.min(their_count);
     if roomy && fewer <= LISTED_IDS && fewer.saturating_mul(16) < difference.saturating_mul(33) {
-        return if my_count <= their_count { Plan::AcceptorLists } else { Plan::OpenerLists };
+        if my_count <= their_count {
+            return Plan::AcceptorLists;
+        }
+        if takes {
+            return Plan::OpenerLists;
+        }
     }
     let coming = if roomy && part_bits(difference) == 0 { first_cells(difference) } else { 0 };
     let cells = journal.cells(0, coming.min(CELLS_PER_FRAME), &[]);

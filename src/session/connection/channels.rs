@@ -5,10 +5,11 @@ use crate::error::Fault;
 use crate::ids::{Cursor, JournalId};
 use crate::journal::set::Journal;
 use crate::limits::{CHANNELS, CONNECTION_CREDIT_BYTES};
-use crate::session::channel::{Channel, ChannelEffect, Opening};
+use crate::session::channel::{Allowed, Channel, ChannelEffect, Opening};
 use crate::session::connection::{ConnectionEffect, ConnectionMachine, Journals};
 use crate::session::failure::PeerError;
 use crate::session::message::{ChannelMessage, Message, Reason};
+use crate::session::permission::Permission;
 use crate::time::Instant;
 use crate::verification::signed_root::SignedRoot;
 
@@ -96,12 +97,18 @@ impl ConnectionMachine {
         journals: &dyn Journals,
         now: Instant,
     ) {
+        // Loading the journal took time: the policy may have changed its mind.
+        let permission = self.permission(opening.journal, journals);
+        if permission == Permission::Denied {
+            return self.refuse(channel, &PeerError::Denied);
+        }
         let Some(journal) = journals.journal(opening.journal) else { return };
         if self.asked.remove(&channel).is_none() || !self.is_open() {
             return;
         }
         let mut effects = Vec::new();
-        let open = Channel::accept(journal, opening, cursor, self.room() > 0, now, &mut effects);
+        let allowed = Allowed { roomy: self.room() > 0, takes: permission == Permission::Write };
+        let open = Channel::accept(journal, opening, cursor, allowed, now, &mut effects);
         self.channels.insert(channel, open);
         self.carry_out(channel, journal.id(), effects);
         self.advance(journal.id(), journals, now);
@@ -123,8 +130,8 @@ impl ConnectionMachine {
     }
 
     /// Gives the peer the receipt that it asked for in this channel.
-    pub(crate) fn give_receipt(&mut self, channel: u32, statement: &SignedRoot) {
-        if self.channels.contains_key(&channel) {
+    pub(crate) fn give_receipt(&mut self, channel: u32, statement: &SignedRoot, journals: &dyn Journals) {
+        if self.admit(channel, journals).is_some() {
             self.say_in(channel, ChannelMessage::Receipt { statement: statement.to_bytes() });
         }
     }
@@ -136,6 +143,25 @@ impl ConnectionMachine {
         }
     }
 
+    /// The journal of a channel, if the peer may still read it; else the channel ends, with nothing said but
+    /// that.
+    pub(super) fn admit(&mut self, number: u32, journals: &dyn Journals) -> Option<JournalId> {
+        let id = self.channels.get(&number)?.journal();
+        let permission = self.permission(id, journals);
+        if permission == Permission::Denied {
+            self.end_channel(number, PeerError::Denied, true);
+            return None;
+        }
+        self.channels.get_mut(&number)?.set_takes(permission == Permission::Write);
+        Some(id)
+    }
+
+    /// Whether what was read for a channel may still be sent.
+    pub(crate) fn may_feed(&self, channel: u32, journals: &dyn Journals) -> bool {
+        let journal = self.channels.get(&channel).map(Channel::journal);
+        journal.is_some_and(|journal| self.permission(journal, journals) > Permission::Denied)
+    }
+
     /// Lets one channel do something, then go on, and carries out what follows.
     pub(super) fn with_channel(
         &mut self,
@@ -144,11 +170,13 @@ impl ConnectionMachine {
         now: Instant,
         act: impl FnOnce(&mut Channel, &Journal, &mut Vec<ChannelEffect>) -> Result<(), PeerError>,
     ) -> Result<(), PeerError> {
+        // In this order: may the peer at all; has it credit, which the channel charges before it reads; is
+        // the journal here; does the transport take more. Who is refused by one, costs nothing of the next.
+        let Some(id) = self.admit(number, journals) else { return Ok(()) };
         let room = self.room();
         self.starved |= room == 0;
         let Some(channel) = self.channels.get_mut(&number) else { return Ok(()) };
         channel.set_roomy(room > 0);
-        let id = channel.journal();
         let Some(journal) = journals.journal(id) else { return Ok(()) };
         let mut effects = Vec::new();
         let acted = act(channel, journal, &mut effects);

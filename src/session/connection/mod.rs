@@ -26,6 +26,7 @@ use crate::session::failure::PeerError;
 use crate::session::feed::{Fed, Feed};
 use crate::session::handshake::{Acceptor, Dialler};
 use crate::session::message::{Hello, Message, MessageError, SUITE, VERSION};
+use crate::session::permission::Permission;
 use crate::session::report::SyncReport;
 use crate::time::Instant;
 use crate::verification::signed_root::SignedRoot;
@@ -82,6 +83,8 @@ pub(crate) type Verdicts = Vec<(EntryId, Result<Entry, EntryError>)>;
 #[derive(Debug)]
 pub(crate) struct ConnectionMachine {
     key: DeviceKey,
+    /// Who the other side has proved to be.
+    peer: Option<DeviceId>,
     dialled: bool,
     phase: Phase,
     channels: LiteMap<u32, Channel>,
@@ -131,6 +134,7 @@ impl ConnectionMachine {
     fn new(key: DeviceKey, phase: Phase, dialled: bool, now: Instant) -> Self {
         Self {
             key,
+            peer: None,
             phase,
             channels: LiteMap::new(),
             asked: LiteMap::new(),
@@ -216,15 +220,12 @@ impl ConnectionMachine {
             }
             (Phase::Dialling(dialler), Message::HelloAck(ack)) => {
                 let signature = dialler.finish(&ack, &self.key)?;
-                self.phase = Phase::Open;
-                self.say(&Message::Auth { signature });
-                self.effects.push_back(ConnectionEffect::Authenticated(ack.device));
+                self.open(ack.device, Some(&Message::Auth { signature }));
                 return Ok(());
             }
             (Phase::Proving(acceptor), Message::Auth { signature }) => {
                 let device = acceptor.finish(&signature)?;
-                self.phase = Phase::Open;
-                self.effects.push_back(ConnectionEffect::Authenticated(device));
+                self.open(device, None);
                 return Ok(());
             }
             (Phase::Open, Message::Ping { number }) => {
@@ -244,6 +245,18 @@ impl ConnectionMachine {
             (Phase::Open | Phase::Closed, _) => "the connection was open",
         };
         Err(PeerError::Unexpected { message: name, state })
+    }
+
+    /// Both have proved who they are, with these last words of this side.
+    fn open(&mut self, peer: DeviceId, proof: Option<&Message>) {
+        (self.phase, self.peer) = (Phase::Open, Some(peer));
+        proof.map(|proof| self.say(proof));
+        self.effects.push_back(ConnectionEffect::Authenticated(peer));
+    }
+
+    /// What the peer may do with a journal: nothing before it has proved who it is.
+    pub(super) fn permission(&self, journal: JournalId, journals: &dyn Journals) -> Permission {
+        self.peer.map_or(Permission::Denied, |peer| journals.permission(&peer, journal))
     }
 
     /// The verdicts on the bundle that was last given to be checked.
@@ -266,11 +279,18 @@ impl ConnectionMachine {
     }
 
     /// A bundle is durable under these numbers. To be followed by `advance`, once all are told.
-    pub(crate) fn settled(&mut self, channel: u32, sequence: u64, numbers: &[u64], now: Instant) {
+    pub(crate) fn settled(
+        &mut self,
+        channel: u32,
+        sequence: u64,
+        numbers: &[u64],
+        journals: &dyn Journals,
+        now: Instant,
+    ) {
+        let Some(journal) = self.admit(channel, journals) else { return };
         let Some(open) = self.channels.get_mut(&channel) else { return };
         let mut effects = Vec::new();
         open.settled(sequence, numbers, now, &mut effects);
-        let journal = open.journal();
         self.carry_out(channel, journal, effects);
     }
 
@@ -400,4 +420,7 @@ impl ConnectionMachine {
 pub(crate) trait Journals {
     /// The journal with this id, if it is open.
     fn journal(&self, id: JournalId) -> Option<&Journal>;
+
+    /// What this device may do with it, open or not.
+    fn permission(&self, device: &DeviceId, id: JournalId) -> Permission;
 }

@@ -182,15 +182,16 @@ impl ChannelMessage {
                     None => w.null(),
                 };
             }
-            Self::Same { store, at } => {
+            Self::Same { store, at, takes } => {
                 head(kind::SAME);
                 match store {
                     Some(store) => w.bytes(store.as_bytes()),
                     None => w.null(),
                 };
                 w.unsigned(*at);
+                w.bool(*takes);
             }
-            Self::Differ { summary, plan } => {
+            Self::Differ { summary, plan, takes } => {
                 head(kind::DIFFER);
                 w.bytes(summary.store.as_bytes());
                 summary.encode(w);
@@ -205,6 +206,7 @@ impl ChannelMessage {
                     Plan::AcceptorLists => w.array(1).unsigned(3),
                     Plan::OpenerLists => w.array(1).unsigned(4),
                 };
+                w.bool(*takes);
             }
             Self::Close(reason) => {
                 head(kind::CLOSE);
@@ -282,10 +284,11 @@ impl ChannelMessage {
     fn decode(kind: u8, r: &mut Reader<'_>) -> Result<Self, MessageError> {
         Ok(match kind {
             kind::OPEN => decode_open(r)?,
-            kind::SAME => Self::Same { store: r.optional(store)?, at: number(r)? },
+            kind::SAME => Self::Same { store: r.optional(store)?, at: number(r)?, takes: r.bool()? },
             kind::DIFFER => {
                 let store = store(r)?;
-                Self::Differ { summary: Summary::decode(store, r)?, plan: decode_plan(r)? }
+                let (summary, plan) = (Summary::decode(store, r)?, decode_plan(r)?);
+                Self::Differ { summary, plan, takes: r.bool()? }
             }
             kind::CLOSE => Self::Close(reason(r)?),
             kind::ASK => {

@@ -149,10 +149,11 @@ pub(crate) enum ChannelMessage {
         /// Up to where the opener has what the acceptor's store holds, as it remembers.
         cursor: Option<Hint>,
     },
-    /// The roots are equal. The store's id is left out if the opener's cursor names it.
-    Same { store: Option<StoreId>, at: u64 },
+    /// The roots are equal. The store's id is left out if the opener's cursor names it. Whether anything is taken
+    /// from the opener.
+    Same { store: Option<StoreId>, at: u64, takes: bool },
     /// They are not.
-    Differ { summary: Summary, plan: Plan },
+    Differ { summary: Summary, plan: Plan, takes: bool },
     /// The journal is not served, or the channel ends.
     Close(Reason),
     /// What do you have below these prefixes?

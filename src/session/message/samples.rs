@@ -69,7 +69,7 @@ fn samples() -> Vec<(&'static str, Message)> {
         cursor,
     };
     let hint = Hint { store: [9; 4], number: 990 };
-    let differ = |plan| ChannelMessage::Differ { summary: summary(3), plan };
+    let differ = |plan| ChannelMessage::Differ { summary: summary(3), plan, takes: true };
     let mut children = Box::new([Node::EMPTY; 16]);
     for (node, byte) in children.iter_mut().zip(0..) {
         // Every other one has entries.
@@ -92,8 +92,9 @@ fn samples() -> Vec<(&'static str, Message)> {
     let messages = [
         ("open", open(Some(hint))),
         ("open-without-cursor", open(None)),
-        ("same", ChannelMessage::Same { store: Some(StoreId::from_bytes([7; 16])), at: 3 }),
-        ("same-store-left-out", ChannelMessage::Same { store: None, at: 3 }),
+        ("same", ChannelMessage::Same { store: Some(StoreId::from_bytes([7; 16])), at: 3, takes: true }),
+        ("same-store-left-out", ChannelMessage::Same { store: None, at: 3, takes: true }),
+        ("same-nothing-taken", ChannelMessage::Same { store: None, at: 3, takes: false }),
         ("differ-feed", differ(Plan::Feed { opener_after: 12, acceptor_after: 0 })),
         ("differ-descend", differ(Plan::Descend)),
         ("differ-symbols", differ(Plan::Symbols { difference: 100, coming: 162, cells: cells.clone() })),
