@@ -14,6 +14,7 @@ pub(crate) mod kept_peers;
 pub(crate) mod load;
 pub(crate) mod node;
 pub(crate) mod proofs;
+pub(crate) mod recent;
 pub(crate) mod service;
 pub(crate) mod statistics;
 pub(crate) mod storage;

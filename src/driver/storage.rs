@@ -268,18 +268,24 @@ pub(crate) async fn feed<S: Store>(
         FeedWhat::Numbers(numbers) => fetch_some(&store, journal, &numbers, feed.max_bytes).await?,
     };
     // As many as fit, and one in any case.
-    let mut sent: Vec<(u64, Vec<u8>)> = Vec::with_capacity(records.len());
+    let mut sent: Vec<(u64, Arc<[u8]>)> = Vec::with_capacity(records.len());
     for (number, record) in records {
         if record.bytes.len() > room && !sent.is_empty() {
             break;
         }
         room = room.saturating_sub(record.bytes.len());
-        sent.push((number, record.bytes.to_vec()));
+        sent.push((number, record.bytes));
     }
     if sent.is_empty() {
         return Err(StoreError::Damaged(format!("entries of journal {journal} are missing")));
     }
+    Ok(framed(journal, channel, &sent))
+}
+
+/// Frames entries for a channel.
+pub(crate) fn framed(journal: JournalId, channel: u32, sent: &[(u64, Arc<[u8]>)]) -> (Vec<Vec<u8>>, Fed) {
     let bytes = sent.iter().fold(0u64, |sum, (_, record)| sum.saturating_add(record.len() as u64));
     let fed = Fed { entries: sent.len() as u64, bytes };
-    Ok((frames(channel, &journal, sent), fed))
+    let sent = sent.iter().map(|(number, record)| (*number, record.to_vec())).collect();
+    (frames(channel, &journal, sent), fed)
 }

@@ -54,6 +54,10 @@ impl<P: Platform> CommandLoop<P> {
                 self.task("check", check, Input::Disconnected { connection, error });
             }
             Effect::Feed { connection, channel, journal, feed } => {
+                if let Some(sent) = self.recent.read(journal, &feed) {
+                    let (frames, fed) = storage::framed(journal, channel, &sent);
+                    return self.handle(Outside::Fed { connection, channel, frames, fed });
+                }
                 let outside = self.outside.clone();
                 let failed = Input::FeedFailed { connection, channel, error: task_failed() };
                 let feed = Box::pin(async move {
@@ -77,8 +81,11 @@ impl<P: Platform> CommandLoop<P> {
                 if let Some(follower) = self.followers.remove(&journal) {
                     follower.abort();
                 }
+                self.recent.forget(journal);
             }
             Effect::Commit { journal, at, entries } => {
+                let records = entries.iter().map(|entry| entry.record.clone()).collect();
+                self.committing.insert(journal, (at, records));
                 let commit = storage::commit(store, journal, at, entries);
                 self.task("commit", commit, Input::CommitFailed { journal, error: task_failed() });
             }

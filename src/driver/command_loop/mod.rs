@@ -15,6 +15,7 @@ use litemap::LiteMap;
 use crate::driver::command::{Command, Reply, StopReport};
 use crate::driver::connection::Outgoing;
 use crate::driver::error::NodeError;
+use crate::driver::recent::Recent;
 use crate::driver::task_group::TaskGroup;
 use crate::ids::{EntryId, JournalId};
 use crate::journal::checkpoint::Saving;
@@ -96,6 +97,10 @@ pub(crate) struct CommandLoop<P: Platform> {
     dials: LiteMap<ConnectionId, AbortHandle>,
     /// Tasks that watch the store for what others append.
     followers: LiteMap<JournalId, AbortHandle>,
+    /// What was committed last.
+    recent: Recent,
+    /// Of each journal what is being committed, and the number before it.
+    committing: LiteMap<JournalId, (u64, Vec<Arc<[u8]>>)>,
     /// Where to put what is to go into checkpoints.
     savings: Option<Sender<(JournalId, Saving)>>,
     /// Who waits until the service has ended.
@@ -122,6 +127,8 @@ impl<P: Platform> CommandLoop<P> {
             writers: LiteMap::new(),
             dials: LiteMap::new(),
             followers: LiteMap::new(),
+            recent: Recent::default(),
+            committing: LiteMap::new(),
             savings: None,
             closing: Vec::new(),
             waiting: LiteMap::new(),
@@ -236,8 +243,19 @@ impl<P: Platform> CommandLoop<P> {
     fn handle(&mut self, outside: Outside) {
         match outside {
             Outside::Input(input) => {
-                if let Input::Loaded { journal, loaded: Ok(loaded) } = &input {
-                    self.watch_store(*journal, loaded.journal.head());
+                match &input {
+                    Input::Loaded { journal, loaded: Ok(loaded) } => {
+                        self.watch_store(*journal, loaded.journal.head());
+                    }
+                    Input::Committed { journal } => {
+                        if let Some((at, records)) = self.committing.remove(journal) {
+                            self.recent.push(*journal, at.saturating_add(1), records);
+                        }
+                    }
+                    Input::Behind { journal } | Input::CommitFailed { journal, .. } => {
+                        self.committing.remove(journal);
+                    }
+                    _ => {}
                 }
                 self.machine.handle(input, self.now());
             }
