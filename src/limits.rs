@@ -69,6 +69,15 @@ pub const CELLS_PER_FRAME: usize = 5_400;
 pub const CELLS_PER_ROW: usize = 16_384;
 /// Wire: coded symbols that are asked for in one round, at most.
 pub const CELLS_PER_ROUND: u64 = 524_288;
+/// Channels that a peer may open in a connection at once, one after the other …
+pub const OPENINGS: u32 = 2_048;
+/// … and how many more each second.
+pub const OPENINGS_PER_SECOND: u32 = 20;
+/// Wire: prefixes that may be asked about in one round, beside one for each entry of the journal.
+pub const ASKED_PER_ROUND: u64 = 4_096;
+/// Wire: entries that a peer may send in one channel though they are here, beside two for each that the journal
+/// has.
+pub const REPEATED_ENTRIES: u64 = 65_536;
 /// Wire: differences that a part of the id space is to have, where there are too many for one row of cells.
 pub const DIFFERENCES_PER_PART: u64 = 4_096;
 /// Wire: entries of a journal that may be listed by their short ids.
@@ -144,6 +153,8 @@ pub const CONNECT: Duration = Duration::from_secs(10);
 pub const HANDSHAKE: Duration = Duration::from_secs(10);
 /// From a question to the peer's next sign of progress.
 pub const REPLY: Duration = Duration::from_secs(30);
+/// To find the difference of one round, however lively the peer is.
+pub const COMPARE: Duration = Duration::from_secs(600);
 /// Silence after which a ping is sent.
 pub const PING: Duration = Duration::from_secs(20);
 /// Silence after which the peer counts as gone.
@@ -169,12 +180,14 @@ const _: () = {
     assert!(PREFIXES_PER_ASK * (16 * 42 + 8) < FRAME_BYTES);
     assert!(PREFIXES_PER_ASK as u64 * (IDS_PER_NODE * 34 + 8) < FRAME_BYTES as u64);
     assert!(PING.as_secs() * 2 < DEAD.as_secs());
+    assert!(REPLY.as_secs() < COMPARE.as_secs());
     assert!(BACK_OFF.as_secs() < BACK_OFF_MAX.as_secs());
     assert!(PAGE <= PAGE_MAX);
     // Looking up what is rare leaves half of the steps for the search itself.
     assert!(PAGE <= SEARCH_STEPS / 4);
     assert!(QUEUE_FEED_BYTES + 2 * RECORD_BYTES < QUEUE_BYTES);
     assert!(CREDIT_BYTES < CONNECTION_CREDIT_BYTES);
+    assert!(OPENINGS as usize > CHANNELS && OPENINGS_PER_SECOND > 0);
     assert!(FILE_BATCH_ENTRIES <= COMMIT_ENTRIES && FILE_BATCH_BYTES <= COMMIT_BYTES);
     assert!(CHUNK_ENTRIES_MIN < CHUNK_ENTRIES);
     assert!(CHUNK_ENTRIES + COMMIT_ENTRIES <= CHUNK_ENTRIES_MAX);

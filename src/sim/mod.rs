@@ -12,6 +12,8 @@ pub(crate) mod network;
 pub(crate) mod pair;
 #[cfg(test)]
 mod pair_tests;
+#[cfg(test)]
+mod patience;
 pub(crate) mod platform;
 #[cfg(test)]
 mod relay;

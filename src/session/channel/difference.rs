@@ -2,7 +2,7 @@
 
 use crate::journal::number_set::ascending;
 use crate::journal::set::Journal;
-use crate::limits::{CELLS_PER_FRAME, CELLS_PER_ROUND, FRAME_PAYLOAD_BYTES, LISTED_IDS, WANTED_PER_ROUND};
+use crate::limits::{CELLS_PER_FRAME, FRAME_PAYLOAD_BYTES, LISTED_IDS, WANTED_PER_ROUND};
 use crate::merkle::prefix::Prefix;
 use crate::reconcile::decoding::{Decoding, Step, cells_of};
 use crate::reconcile::descent::{Answer, Descent, answer};
@@ -13,6 +13,7 @@ use crate::session::message::{ChannelMessage, Leading, Plan};
 use crate::symbols::cell::Cell;
 use crate::symbols::mapping::ShortId;
 use crate::symbols::row::MOST_CELLS;
+use crate::time::Instant;
 
 /// Short ids in one frame.
 const SHORT_IDS_PER_FRAME: usize = FRAME_PAYLOAD_BYTES / 8;
@@ -202,9 +203,10 @@ impl Channel {
         prefix: &Prefix,
         (from, count): (u64, u64),
         journal: &Journal,
+        now: Instant,
         effects: &mut Vec<ChannelEffect>,
     ) -> Result<(), PeerError> {
-        self.expect_questions(journal);
+        self.expect_questions(journal, now);
         let Phase::Answering(_) = &self.phase else { return Err(self.unexpected("More")) };
         let place = |cell: u64| usize::try_from(cell).ok().filter(|cell| *cell <= MOST_CELLS);
         let (Some(first), Some(end)) = (place(from), place(from.saturating_add(count))) else {
@@ -212,21 +214,15 @@ impl Channel {
         };
         let without = self.view.excluded(journal);
         let ids = if prefix.bits() == 0 { 0 } else { journal.map().node(prefix, &[]).count };
-        let round = &mut self.round;
-        round.cells = round.cells.saturating_add(count);
-        round.walked = round.walked.saturating_add(ids);
-        let walk = journal.head().saturating_mul(8).saturating_add(CELLS_PER_ROUND);
-        if count == 0 || round.cells > CELLS_PER_ROUND || round.walked > walk {
-            return Err(PeerError::Breach("no cells are asked for, or more than one round may hold"));
-        }
+        self.round.budget.charge_cells(count, ids, journal.head())?;
         let cells = row(journal, prefix, first, end, without);
         say_symbols(*prefix, from, &cells, effects);
         Ok(())
     }
 
     /// A question may begin the next round, or come in the place of a list.
-    fn expect_questions(&mut self, journal: &Journal) {
-        self.answer_again(journal);
+    fn expect_questions(&mut self, journal: &Journal, now: Instant) {
+        self.answer_again(journal, now);
         if matches!(&self.phase, Phase::Listening(ids) if !self.opener && ids.is_empty()) {
             self.phase = Phase::Answering(Vec::new());
         }
@@ -237,10 +233,12 @@ impl Channel {
         &mut self,
         prefixes: &[Prefix],
         journal: &Journal,
+        now: Instant,
         effects: &mut Vec<ChannelEffect>,
     ) -> Result<(), PeerError> {
-        self.expect_questions(journal);
+        self.expect_questions(journal, now);
         let Phase::Answering(_) = &self.phase else { return Err(self.unexpected("Ask")) };
+        self.round.budget.charge_asked(prefixes.len(), journal.head())?;
         if overlap(prefixes) {
             return Err(PeerError::Breach("a question about one subtree twice"));
         }
@@ -310,8 +308,14 @@ impl Channel {
     }
 
     /// The peer wants entries.
-    pub(super) fn wanted(&mut self, ids: &Leading, last: bool, journal: &Journal) -> Result<(), PeerError> {
-        self.answer_again(journal);
+    pub(super) fn wanted(
+        &mut self,
+        ids: &Leading,
+        last: bool,
+        journal: &Journal,
+        now: Instant,
+    ) -> Result<(), PeerError> {
+        self.answer_again(journal, now);
         let Phase::Answering(numbers) = &mut self.phase else { return Err(self.unexpected("Want")) };
         for leading in ids.iter() {
             let here = journal.map().find_by_leading_bytes(leading);

@@ -71,6 +71,31 @@ impl Channel {
         }
     }
 
+    /// Whether a message brings the sync on. What only tells does not, or a peer could tell for ever.
+    pub(super) fn is_progress(message: &ChannelMessage) -> bool {
+        match message {
+            ChannelMessage::Upto { .. }
+            | ChannelMessage::Refused { .. }
+            | ChannelMessage::AskReceipt { .. }
+            | ChannelMessage::Receipt { .. } => false,
+            ChannelMessage::Credit { bytes, .. } => *bytes > 0,
+            ChannelMessage::Open { .. }
+            | ChannelMessage::Same { .. }
+            | ChannelMessage::Differ { .. }
+            | ChannelMessage::Close(_)
+            | ChannelMessage::Ask { .. }
+            | ChannelMessage::Tell { .. }
+            | ChannelMessage::Symbols { .. }
+            | ChannelMessage::More { .. }
+            | ChannelMessage::List { .. }
+            | ChannelMessage::Want { .. }
+            | ChannelMessage::Entries(_)
+            | ChannelMessage::Part { .. }
+            | ChannelMessage::Sent
+            | ChannelMessage::Root(_) => true,
+        }
+    }
+
     pub(super) fn part(
         &mut self,
         number: u64,
@@ -193,6 +218,7 @@ impl Channel {
                 self.view.find(*number);
             }
             self.outgoing.skip(*number);
+            self.repeated.count(*number);
             self.round.fruitful |= *number > self.round.head;
         }
         self.reach(effects);

@@ -7,6 +7,7 @@
 //! the roots of both views; until they are equal or nothing new is found. What is appended meanwhile
 //! is not part of it and follows live.
 
+mod budget;
 mod difference;
 mod incoming;
 mod plan;
@@ -20,6 +21,7 @@ use crate::merkle::subtree::Root;
 use crate::reconcile::decoding::Decoding;
 use crate::reconcile::descent::Descent;
 use crate::reconcile::view::View;
+use crate::session::channel::budget::{Budget, Repeated};
 use crate::session::channel::incoming::Incoming;
 use crate::session::channel::plan::{names, plan, summary};
 use crate::session::failure::PeerError;
@@ -102,9 +104,7 @@ struct Round {
     fruitful: bool,
     /// The journal's last number when the round began.
     head: u64,
-    /// Cells that the peer asked for, and ids that were walked for them.
-    cells: u64,
-    walked: u64,
+    budget: Budget,
 }
 
 /// See the module.
@@ -119,6 +119,7 @@ pub(crate) struct Channel {
     outgoing: Outgoing,
     incoming: Incoming,
     round: Round,
+    repeated: Repeated,
     /// Parts of the id space that this side has not looked into yet.
     left: Option<Box<Decoding>>,
     fruitless: u32,
@@ -155,7 +156,8 @@ impl Channel {
             view: View::new(journal),
             outgoing: Outgoing::new(journal.head()),
             incoming: Incoming::default(),
-            round: Round { head: journal.head(), ..Round::default() },
+            round: Round { head: journal.head(), budget: Budget::new(now), ..Round::default() },
+            repeated: Repeated::new(journal.head()),
             left: None,
             fruitless: 0,
             cursor_counts: false,
@@ -295,7 +297,9 @@ impl Channel {
             Phase::Exchanging => "waiting for entries, credit or the root",
             Phase::Live => return None,
         };
-        Some((self.heard.after(REPLY), waiting_for))
+        let answer = self.heard.after(REPLY);
+        let comparing = !matches!(self.phase, Phase::Opening | Phase::Exchanging);
+        Some((if comparing { answer.min(self.round.budget.deadline()) } else { answer }, waiting_for))
     }
 
     /// A message from the peer.
@@ -307,13 +311,13 @@ impl Channel {
         effects: &mut Vec<ChannelEffect>,
     ) -> Result<(), PeerError> {
         let name = message.name();
+        // What says nothing is no sign of progress either.
         if self.says_nothing(&message) {
             self.empty = self.empty.saturating_add(1);
             if self.empty > EMPTY_MESSAGES {
                 return Err(PeerError::Breach("message after message that says nothing new"));
             }
-            // Nor does it count as a sign of progress.
-        } else {
+        } else if Self::is_progress(&message) {
             self.heard = now;
         }
         match message {
@@ -333,16 +337,16 @@ impl Channel {
                 }
                 self.begin(journal, plan, effects)?;
             }
-            ChannelMessage::Ask { prefixes } => self.asked(&prefixes, journal, effects)?,
+            ChannelMessage::Ask { prefixes } => self.asked(&prefixes, journal, now, effects)?,
             ChannelMessage::Tell { answers } => self.told(answers, journal, effects)?,
             ChannelMessage::Symbols { prefix, from, cells, last } => {
                 self.symbols((prefix, from), cells, last, journal, effects)?;
             }
             ChannelMessage::More { prefix, from, count } => {
-                self.more(&prefix, (from, count), journal, effects)?;
+                self.more(&prefix, (from, count), journal, now, effects)?;
             }
             ChannelMessage::List { ids, last } => self.listed(ids, last, journal, effects)?,
-            ChannelMessage::Want { ids, last } => self.wanted(&ids, last, journal)?,
+            ChannelMessage::Want { ids, last } => self.wanted(&ids, last, journal, now)?,
             ChannelMessage::Entries(bundle) => {
                 let entries = bundle.expand(&self.journal).map_err(MessageError::from)?;
                 self.received(entries, effects)?;
@@ -428,9 +432,9 @@ impl Channel {
     }
 
     /// Both roots are known and differ: the acceptor is ready for the next round's questions.
-    fn answer_again(&mut self, journal: &Journal) {
+    fn answer_again(&mut self, journal: &Journal, now: Instant) {
         if !self.opener && matches!(self.phase, Phase::Exchanging) && self.round_is_over() {
-            self.next_round(journal);
+            self.next_round(journal, now);
             self.phase = Phase::Answering(Vec::new());
         }
     }
@@ -440,9 +444,9 @@ impl Channel {
     }
 
     /// A further round finds what the one before did not: in the parts that are left, else by a descent.
-    fn next_round(&mut self, journal: &Journal) {
+    fn next_round(&mut self, journal: &Journal, now: Instant) {
         self.fruitless = if self.round.fruitful { 0 } else { self.fruitless.saturating_add(1) };
-        self.round = Round { head: journal.head(), ..Round::default() };
+        self.round = Round { head: journal.head(), budget: Budget::new(now), ..Round::default() };
         self.report.rounds = self.report.rounds.saturating_add(1);
         self.outgoing.hold();
     }
@@ -464,6 +468,9 @@ impl Channel {
         now: Instant,
         effects: &mut Vec<ChannelEffect>,
     ) -> Option<PeerError> {
+        if let Err(error) = self.repeated.check() {
+            return Some(error);
+        }
         self.send_what_can_be_sent(journal, room, effects);
         if !matches!(self.phase, Phase::Exchanging) {
             return None;
@@ -484,7 +491,7 @@ impl Channel {
                     return Some(PeerError::NoProgress);
                 }
                 if self.opener {
-                    self.next_round(journal);
+                    self.next_round(journal, now);
                     self.phase = match self.left.take() {
                         Some(decoding) => Phase::Decoding(decoding),
                         None => Phase::Descending(Descent::new()),

@@ -22,7 +22,7 @@ impl ConnectionMachine {
         now: Instant,
     ) -> Result<(), PeerError> {
         if let ChannelMessage::Open { journal, summary, root, sketch, cursor } = message {
-            return self.asked_to_open(channel, Opening { journal, summary, root, sketch, cursor });
+            return self.asked_to_open(channel, Opening { journal, summary, root, sketch, cursor }, now);
         }
         if let ChannelMessage::Close(reason) = message {
             self.asked.remove(&channel);
@@ -35,7 +35,12 @@ impl ConnectionMachine {
         })
     }
 
-    pub(super) fn asked_to_open(&mut self, channel: u32, opening: Opening) -> Result<(), PeerError> {
+    pub(super) fn asked_to_open(
+        &mut self,
+        channel: u32,
+        opening: Opening,
+        now: Instant,
+    ) -> Result<(), PeerError> {
         if self.dialled {
             return Err(PeerError::Breach("the side that was dialled opens a channel"));
         }
@@ -44,6 +49,12 @@ impl ConnectionMachine {
         }
         let used_up = PeerError::Breach("all channel numbers of this connection are used up");
         self.least_channel = channel.checked_add(1).ok_or(used_up)?;
+        if !self.pace.admits(now) {
+            // What is open of the journal goes on.
+            let reason = Reason::new("TOO_OFTEN", "channels are opened too often on this connection");
+            self.say_in(channel, ChannelMessage::Close(reason));
+            return Ok(());
+        }
         // A new opening for the same journal is a new sync: it takes the place of the old.
         self.replace(opening.journal);
         if self.channels.len().saturating_add(self.asked.len()) >= CHANNELS {

@@ -8,6 +8,7 @@
 
 mod channels;
 mod keep_alive;
+mod pace;
 
 use std::collections::VecDeque;
 
@@ -22,6 +23,7 @@ use crate::ids::{Cursor, DeviceId, EntryId, JournalId};
 use crate::journal::set::Journal;
 use crate::limits::{CONNECTION_CREDIT_BYTES, HANDSHAKE_FRAME_BYTES, QUEUE_BYTES, QUEUE_FEED_BYTES};
 use crate::session::channel::{Channel, Opening};
+use crate::session::connection::pace::Pace;
 use crate::session::failure::PeerError;
 use crate::session::feed::{Fed, Feed};
 use crate::session::handshake::{Acceptor, Dialler};
@@ -92,6 +94,7 @@ pub(crate) struct ConnectionMachine {
     asked: LiteMap<u32, JournalId>,
     /// The least number that the peer may give to its next channel: none is used again.
     least_channel: u32,
+    pace: Pace,
     /// Number of the next channel. Only the dialling side opens channels.
     next_channel: u32,
     /// Checks that wait for the one under way.
@@ -140,6 +143,7 @@ impl ConnectionMachine {
             asked: LiteMap::new(),
             least_channel: 0,
             dialled,
+            pace: Pace::new(now),
             next_channel: 0,
             checks: VecDeque::new(),
             checking: false,
