@@ -144,6 +144,8 @@ pub const SEARCH_STEPS: usize = 32_768;
 pub const LAG: u64 = 1_024;
 /// Largest page a caller may ask for.
 pub const PAGE_MAX: usize = 10_000;
+/// Devices that broke the protocol and are remembered for it.
+pub const PUT_ASIDE: usize = 1_024;
 /// Peers that a node keeps.
 pub const PEERS: usize = 1_024;
 

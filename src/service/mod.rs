@@ -5,6 +5,7 @@ pub(crate) mod delivery;
 pub(crate) mod event;
 pub(crate) mod machine;
 pub(crate) mod peers;
+pub(crate) mod put_aside;
 pub(crate) mod receipts;
 pub(crate) mod reopening;
 pub(crate) mod routing;

@@ -93,6 +93,9 @@ pub enum PeerError {
     /// The policy of the node that says so denies the device the journal.
     #[error("the device may not read the journal")]
     Denied,
+    /// The device broke the protocol less than a quarter of an hour ago.
+    #[error("the device broke the protocol, and is turned away for a while")]
+    PutAside,
     /// The node was stopped, the peer removed, or a newer sync took its place.
     #[error("cancelled")]
     Cancelled,
@@ -120,6 +123,7 @@ impl PeerError {
             Self::NotConnected => Code::new("NOT_CONNECTED"),
             Self::NotServed => Code::new("NOT_SERVED"),
             Self::Denied => Code::new("DENIED"),
+            Self::PutAside => Code::new("PUT_ASIDE"),
             Self::Cancelled => Code::new("CANCELLED"),
         }
     }
@@ -140,7 +144,9 @@ impl PeerError {
             | Self::Entry(_)
             | Self::Breach(_)
             | Self::NoProgress => Fault::Peer,
-            Self::Refused { .. } | Self::NotServed | Self::Denied | Self::Cancelled => Fault::Caller,
+            Self::Refused { .. } | Self::NotServed | Self::Denied | Self::PutAside | Self::Cancelled => {
+                Fault::Caller
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use crate::fact::entry::{Draft, Entry};
 use crate::fact::genesis::Genesis;
 use crate::fact::statement::Fact;
 use crate::ids::{EntryId, JournalId, StoreId};
-use crate::limits::{EMPTY_MESSAGES, FRAME_BYTES, FRUITLESS_ROUNDS, IDS_PER_ROUND};
+use crate::limits::{BREACH_BACK_OFF, EMPTY_MESSAGES, FRAME_BYTES, FRUITLESS_ROUNDS, IDS_PER_ROUND};
 use crate::merkle::prefix::Prefix;
 use crate::merkle::subtree::Root;
 use crate::platform::memory::MemoryStore;
@@ -73,7 +73,13 @@ impl Scene {
         service.create(&Genesis::named("hostile")).await.unwrap()
     }
 
+    /// A connection of somebody who has been left alone for long enough.
     pub(super) async fn dial(&self) -> Liar {
+        self.world.sleep(BREACH_BACK_OFF).await;
+        self.dial_at_once().await
+    }
+
+    pub(super) async fn dial_at_once(&self) -> Liar {
         Liar { connection: Transport::connect(&self.network.transport(), "sim:honest").await.unwrap() }
     }
 

@@ -199,3 +199,34 @@ fn d8_openings_are_answered_as_fast_as_may_be_and_no_faster() {
         scene.unharmed().await;
     });
 }
+
+#[test]
+fn d8_f88_who_broke_the_protocol_is_turned_away_for_a_while_and_others_are_not() {
+    let world = Simulation::new(6);
+    world.clone().run(async move {
+        let scene = Scene::new(&world).await;
+        let mut liar = scene.opened().await;
+        liar.say(ChannelMessage::Ask { prefixes: vec![Prefix::ALL, Prefix::ALL] }).await;
+        assert_eq!(scene.verdict().await.code().as_str(), "PROTOCOL");
+        for minutes in 0..14 {
+            let mut again = scene.dial_at_once().await;
+            again.authenticate().await;
+            let last = again.last_words().await;
+            let turned_away = matches!(&last, Some(Message::Goaway(reason)) if reason.code == "PUT_ASIDE");
+            assert!(turned_away, "after {minutes} min: {last:?}");
+            assert_eq!(scene.verdict().await, PeerError::PutAside);
+            world.sleep(Duration::from_secs(60)).await;
+        }
+        scene.unharmed().await;
+        // It is not held against it for ever, and asking meanwhile made it no longer.
+        world.sleep(Duration::from_secs(120)).await;
+        let mut again = scene.dial_at_once().await;
+        again.authenticate().await;
+        again.say(open(Root { count: 2, hash: [7; 32] }, Sketch::default())).await;
+        let answer = again.hear().await;
+        assert!(
+            matches!(&answer, Some(Message::Channel { message: ChannelMessage::Differ { .. }, .. })),
+            "{answer:?}"
+        );
+    });
+}

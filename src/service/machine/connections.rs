@@ -96,6 +96,9 @@ impl Machine {
     /// A connection is over.
     pub(super) fn closed(&mut self, connection: ConnectionId, error: PeerError, now: Now) {
         let Some(link) = self.links.remove(&connection) else { return };
+        if let (None, Some(device), Fault::Peer) = (link.peer, link.device, error.fault()) {
+            self.put_aside.put(device, now.monotonic);
+        }
         self.effects.push_back(Effect::Close { connection, reason: error.to_string() });
         let ended = self.receipts.end(connection, None, &error);
         self.receipted(ended);
@@ -241,6 +244,9 @@ impl Machine {
 
     pub(super) fn authenticated(&mut self, connection: ConnectionId, device: DeviceId, now: Now) {
         let Some(link) = self.links.get_mut(&connection) else { return };
+        if link.peer.is_none() && self.put_aside.holds(&device, now.monotonic) {
+            return self.end_connection(connection, &PeerError::PutAside, now);
+        }
         link.device = Some(device);
         let (peer, name) = (link.peer, link.name.clone());
         self.effects.push_back(Effect::Event(Event::Connected { peer: name, device }));

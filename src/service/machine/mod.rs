@@ -27,6 +27,7 @@ use crate::service::delivery::{Deliveries, Delivery, PeerDelivery};
 use crate::service::event::Event;
 use crate::service::machine::journals::{Slot, Slots};
 use crate::service::peers::{PeerInfo, Peers};
+use crate::service::put_aside::PutAside;
 use crate::service::receipts::{Asked, Outcome, Receipts};
 use crate::service::reopening::Reopenings;
 use crate::service::routing::{ConnectionId, Effect, Input};
@@ -76,6 +77,7 @@ pub(crate) struct Machine {
     waiting: Vec<Waiting>,
     reopenings: Reopenings,
     cursors: LiteMap<(JournalId, DeviceId), Cursor>,
+    put_aside: PutAside,
     deliveries: Deliveries,
     receipts: Receipts,
     /// When to look again whether an entry that a journal holds back is due.
@@ -98,6 +100,7 @@ impl Machine {
             waiting: Vec::new(),
             reopenings: Reopenings::default(),
             cursors: LiteMap::new(),
+            put_aside: PutAside::default(),
             deliveries: Deliveries::default(),
             receipts: Receipts::default(),
             held: LiteMap::new(),
