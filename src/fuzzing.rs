@@ -3,6 +3,10 @@
 //! For the project's own runners (`tests/fuzz`, `fuzz/`), and no part of the API. A target never panics,
 //! whatever it is given; an assertion that fails in it is a fault that it has found.
 
+mod between;
+mod node;
+mod session;
+
 use std::sync::LazyLock;
 
 use crate::codec::cbor::{Reader, Writer};
@@ -28,6 +32,8 @@ use crate::merkle::proof::{Proof, ProofError};
 use crate::merkle::subtree::Root;
 use crate::session::message::{ChannelMessage, Message};
 
+pub use session::{middle, session, taken, wire_types};
+
 /// A decoder to be fuzzed.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
@@ -35,28 +41,38 @@ pub struct Target {
     pub name: &'static str,
     /// Decodes; whether the bytes were accepted. What is accepted must be what the crate itself writes.
     pub run: fn(&[u8]) -> bool,
-    /// Bytes of memory that it may hold at once for a byte of input, beside 64 KiB.
+    /// Bytes of memory that it may hold at once for a byte of input, beside `ground`.
     pub memory: usize,
+    /// Bytes of memory that it may hold whatever it is given.
+    pub ground: usize,
 }
+
+/// Memory that a decoder may hold whatever it is given.
+const GROUND: usize = 65_536;
+/// The same for two nodes, with their journals and what is on its way between them: what waits for a peer that
+/// does not read, and what is being checked and stored.
+const NODES: usize = 16 * 1_048_576;
 
 /// All targets: a decoder that comes to the crate gets a line here, a folder of seeds in `fuzz/corpus`, and
 /// a file in `fuzz/fuzz_targets`.
-pub const TARGETS: [Target; 11] = [
-    Target { name: "bloom", run: bloom, memory: 4 },
+pub const TARGETS: [Target; 13] = [
+    Target { name: "bloom", run: bloom, memory: 4, ground: GROUND },
     // An entry of six bytes has a summary of some 120, and an id.
-    Target { name: "checkpoint", run: checkpoint, memory: 240 },
-    Target { name: "entry", run: entry, memory: 4 },
-    Target { name: "evidence", run: evidence, memory: 16 },
+    Target { name: "checkpoint", run: checkpoint, memory: 240, ground: GROUND },
+    Target { name: "entry", run: entry, memory: 4, ground: GROUND },
+    Target { name: "evidence", run: evidence, memory: 16, ground: GROUND },
     // Their values are built: an item of one byte becomes a `Value` of 32, and lists grow by doubling.
-    Target { name: "facts", run: facts, memory: 80 },
-    Target { name: "file", run: file, memory: 6 },
+    Target { name: "facts", run: facts, memory: 80, ground: GROUND },
+    Target { name: "file", run: file, memory: 6, ground: GROUND },
     // In a frame of entries two bytes can stand for one, which has a place of 32; those are 4,096 at most.
-    Target { name: "frame", run: frame, memory: 20 },
-    Target { name: "genesis", run: genesis, memory: 4 },
-    Target { name: "link", run: link, memory: 4 },
+    Target { name: "frame", run: frame, memory: 20, ground: GROUND },
+    Target { name: "genesis", run: genesis, memory: 4, ground: GROUND },
+    Target { name: "link", run: link, memory: 4, ground: GROUND },
+    Target { name: "middle", run: middle, memory: 0, ground: NODES },
     // A part of its tree can be one bit, and has a byte in a list that grows by doubling.
-    Target { name: "proof", run: proof, memory: 64 },
-    Target { name: "value", run: value, memory: 80 },
+    Target { name: "proof", run: proof, memory: 64, ground: GROUND },
+    Target { name: "session", run: session, memory: 0, ground: NODES },
+    Target { name: "value", run: value, memory: 80, ground: GROUND },
 ];
 
 /// The journal and the device of the seeds.

@@ -8,6 +8,7 @@
 mod memory;
 mod mutate;
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -15,8 +16,6 @@ use std::time::{Duration, Instant};
 use isoroot::fuzzing::{TARGETS, Target};
 use mutate::Mutator;
 
-/// Memory that a target may hold whatever it is given.
-const GROUND: usize = 65_536;
 /// Mutations of each target in the normal tests.
 const SHORT: u64 = 3_000;
 /// The longest input: beyond, nothing new happens.
@@ -42,7 +41,7 @@ fn run(target: &Target, bytes: &[u8]) -> Result<(bool, usize), String> {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked").to_owned()
     })?;
-    let most = target.memory * bytes.len() + GROUND;
+    let most = target.memory * bytes.len() + target.ground;
     if peak > most {
         return Err(format!("it held {peak} bytes for an input of {}, of at most {most}", bytes.len()));
     }
@@ -122,6 +121,23 @@ fn f84_fuzzing_frames_begins_with_every_message_that_is_kept() {
 }
 
 #[test]
+fn f84_every_wire_type_is_fuzzed() {
+    let seeds = |name: &str| corpus(&TARGETS.into_iter().find(|target| target.name == name).unwrap());
+    let frames = seeds("frame");
+    let taken: BTreeSet<u8> =
+        seeds("session").iter().flat_map(|script| isoroot::fuzzing::taken(script)).collect();
+    let kinds = isoroot::fuzzing::wire_types();
+    assert!(kinds.len() >= 25, "{kinds:?}");
+    for kind in kinds {
+        // Its own bytes are mutated …
+        let is_decoded = |seed: &Vec<u8>| seed.first() == Some(&kind) && isoroot::fuzzing::frame(seed);
+        assert!(frames.iter().any(is_decoded), "no seed in fuzz/corpus/frame is a message of type {kind}");
+        // … and it comes where it has a place.
+        assert!(taken.contains(&kind), "no script in fuzz/corpus/session has a message of type {kind} taken");
+    }
+}
+
+#[test]
 fn f84_every_seed_and_its_mutations_are_taken_or_refused_within_bounds() {
     for target in TARGETS {
         let seeds = corpus(&target);
@@ -179,11 +195,17 @@ fn f84_lengths_that_bytes_claim_take_no_memory() {
 
 #[test]
 fn f84_the_runner_sees_a_panic_and_too_much_memory() {
-    let broken = Target { name: "broken", run: |bytes| bytes.len() > 3 && bytes[100] == 0, memory: 1 };
+    let broken =
+        Target { name: "broken", run: |bytes| bytes.len() > 3 && bytes[100] == 0, memory: 1, ground: 65_536 };
     assert_eq!(run(&broken, b"abc").map(|(accepted, _)| accepted), Ok(false));
     let error = run(&broken, b"abcd").unwrap_err();
     assert!(error.contains("index out of bounds"), "{error}");
-    let greedy = Target { name: "greedy", run: |bytes| vec![1u8; bytes.len() * 70_000].len() > 1, memory: 1 };
+    let greedy = Target {
+        name: "greedy",
+        run: |bytes| vec![1u8; bytes.len() * 70_000].len() > 1,
+        memory: 1,
+        ground: 65_536,
+    };
     assert_eq!(run(&greedy, b""), Ok((false, 0)));
     assert!(run(&greedy, b"a").unwrap_err().contains("it held 700"), "{:?}", run(&greedy, b"a"));
 }

@@ -1,0 +1,7 @@
+//! See src/fuzzing.rs.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    isoroot::fuzzing::middle(data);
+});
