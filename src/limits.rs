@@ -167,6 +167,9 @@ pub const BACK_OFF: Duration = Duration::from_secs(1);
 pub const BACK_OFF_MAX: Duration = Duration::from_secs(300);
 /// Wait after a breach of protocol.
 pub const BREACH_BACK_OFF: Duration = Duration::from_secs(900);
+/// How long a device that broke the protocol is turned away when it connects. Short: somebody in between can
+/// make honest ones look so.
+pub const TURNED_AWAY: Duration = Duration::from_secs(60);
 /// How long a failing store is left alone before its news are asked for again.
 pub const STORE_RETRY: Duration = Duration::from_secs(1);
 /// How long a stop waits for tasks that were asked to end.

@@ -3,17 +3,17 @@
 use litemap::LiteMap;
 
 use crate::ids::DeviceId;
-use crate::limits::{BREACH_BACK_OFF, PUT_ASIDE};
+use crate::limits::{PUT_ASIDE, TURNED_AWAY};
 use crate::time::Instant;
 
-/// Until when which device is turned away. Those that are dialled are left alone for as long by the list of peers.
+/// Until when which device is turned away. Those that are dialled are left alone by the list of peers.
 #[derive(Debug, Default)]
 pub(crate) struct PutAside(LiteMap<DeviceId, Instant>);
 
 impl PutAside {
     /// A device broke the protocol. Of too many the one whose time is up first is forgotten.
     pub(crate) fn put(&mut self, device: DeviceId, now: Instant) {
-        self.0.insert(device, now.after(BREACH_BACK_OFF));
+        self.0.insert(device, now.after(TURNED_AWAY));
         if self.0.len() > PUT_ASIDE
             && let Some(first) = self.0.iter().min_by_key(|(_, until)| **until).map(|(device, _)| *device)
         {
@@ -43,13 +43,13 @@ mod tests {
             |number: u16| DeviceId::from_bytes(std::array::from_fn(|place| number.to_be_bytes()[place % 2]));
         let (mut aside, now) = (PutAside::default(), Instant::default());
         aside.put(device(1), now);
-        let end = now.after(BREACH_BACK_OFF);
+        let end = now.after(TURNED_AWAY);
         assert!(aside.holds(&device(1), now) && !aside.holds(&device(2), now));
         assert!(!aside.holds(&device(1), end) && aside.0.is_empty(), "its time is up");
         for number in 0..=PUT_ASIDE as u16 {
-            aside.put(device(number), now.after(Duration::from_secs(u64::from(number) % 100)));
+            aside.put(device(number), now.after(Duration::from_secs(u64::from(number) % 50)));
         }
         assert_eq!(aside.0.len(), PUT_ASIDE);
-        assert!(!aside.holds(&device(0), now) && aside.holds(&device(99), now), "the one that is free first");
+        assert!(!aside.holds(&device(0), now) && aside.holds(&device(49), now), "the one that is free first");
     }
 }

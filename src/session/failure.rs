@@ -93,7 +93,7 @@ pub enum PeerError {
     /// The policy of the node that says so denies the device the journal.
     #[error("the device may not read the journal")]
     Denied,
-    /// The device broke the protocol less than a quarter of an hour ago.
+    /// The device broke the protocol less than a minute ago.
     #[error("the device broke the protocol, and is turned away for a while")]
     PutAside,
     /// The node was stopped, the peer removed, or a newer sync took its place.

@@ -11,7 +11,7 @@ use crate::fact::entry::{Draft, Entry};
 use crate::fact::genesis::Genesis;
 use crate::fact::statement::Fact;
 use crate::ids::{EntryId, JournalId, StoreId};
-use crate::limits::{BREACH_BACK_OFF, EMPTY_MESSAGES, FRAME_BYTES, FRUITLESS_ROUNDS, IDS_PER_ROUND};
+use crate::limits::{EMPTY_MESSAGES, FRAME_BYTES, FRUITLESS_ROUNDS, IDS_PER_ROUND, TURNED_AWAY};
 use crate::merkle::prefix::Prefix;
 use crate::merkle::subtree::Root;
 use crate::platform::memory::MemoryStore;
@@ -75,7 +75,7 @@ impl Scene {
 
     /// A connection of somebody who has been left alone for long enough.
     pub(super) async fn dial(&self) -> Liar {
-        self.world.sleep(BREACH_BACK_OFF).await;
+        self.world.sleep(TURNED_AWAY).await;
         self.dial_at_once().await
     }
 
