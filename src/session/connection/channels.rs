@@ -81,7 +81,7 @@ impl ConnectionMachine {
         };
         self.next_channel = next;
         let mut effects = Vec::new();
-        let channel = Channel::open(journal, cursor, now, &mut effects);
+        let channel = Channel::open(journal, self.peer, cursor, now, &mut effects);
         self.channels.insert(number, channel);
         self.carry_out(number, journal.id(), effects);
         self.advance(journal.id(), journals, now);
@@ -101,7 +101,8 @@ impl ConnectionMachine {
             return;
         }
         let mut effects = Vec::new();
-        let open = Channel::accept(journal, opening, cursor, self.room() > 0, now, &mut effects);
+        let peer = (self.peer, cursor);
+        let open = Channel::accept(journal, opening, peer, self.room() > 0, now, &mut effects);
         self.channels.insert(channel, open);
         self.carry_out(channel, journal.id(), effects);
         self.advance(journal.id(), journals, now);

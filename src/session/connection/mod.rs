@@ -18,7 +18,7 @@ use crate::crypto::sign::DeviceKey;
 use crate::error::StoreError;
 use crate::fact::entry::Entry;
 use crate::fact::unchecked::EntryError;
-use crate::ids::{Cursor, DeviceId, EntryId, JournalId};
+use crate::ids::{Cursor, DeviceId, EntryId, JournalId, StoreId};
 use crate::journal::set::Journal;
 use crate::limits::{CONNECTION_CREDIT_BYTES, HANDSHAKE_FRAME_BYTES, QUEUE_BYTES, QUEUE_FEED_BYTES};
 use crate::session::channel::{Channel, Opening};
@@ -82,6 +82,10 @@ pub(crate) type Verdicts = Vec<(EntryId, Result<Entry, EntryError>)>;
 #[derive(Debug)]
 pub(crate) struct ConnectionMachine {
     key: DeviceKey,
+    /// This side's store.
+    store: StoreId,
+    /// The peer's, once it has proved who it is.
+    peer: StoreId,
     dialled: bool,
     phase: Phase,
     channels: LiteMap<u32, Channel>,
@@ -110,8 +114,8 @@ pub(crate) struct ConnectionMachine {
 impl ConnectionMachine {
     /// The dialling side: says hello.
     pub(crate) fn dial(key: DeviceKey, dialler: Dialler, now: Instant) -> Self {
-        let hello = Message::Hello(dialler.hello.clone());
-        let mut machine = Self::new(key, Phase::Dialling(dialler), true, now);
+        let (hello, store) = (Message::Hello(dialler.hello.clone()), dialler.hello.store);
+        let mut machine = Self::new((key, store), Phase::Dialling(dialler), true, now);
         machine.say(&hello);
         machine
     }
@@ -119,18 +123,20 @@ impl ConnectionMachine {
     /// The accepting side: waits for a hello. `nonce` is 32 fresh random bytes, `names` the addresses
     /// under which this node may be dialled, if they are known.
     pub(crate) fn accept_connection(
-        key: DeviceKey,
+        (key, store): (DeviceKey, StoreId),
         nonce: [u8; 32],
         names: Option<Vec<String>>,
         binding: Vec<u8>,
         now: Instant,
     ) -> Self {
-        Self::new(key, Phase::Accepting { nonce, names, binding }, false, now)
+        Self::new((key, store), Phase::Accepting { nonce, names, binding }, false, now)
     }
 
-    fn new(key: DeviceKey, phase: Phase, dialled: bool, now: Instant) -> Self {
+    fn new((key, store): (DeviceKey, StoreId), phase: Phase, dialled: bool, now: Instant) -> Self {
         Self {
             key,
+            store,
+            peer: StoreId::from_bytes([0; StoreId::LEN]),
             phase,
             channels: LiteMap::new(),
             asked: LiteMap::new(),
@@ -151,8 +157,8 @@ impl ConnectionMachine {
     }
 
     /// The first words of a dialling node.
-    pub(crate) fn hello(device: DeviceId, nonce: [u8; 32], address: String) -> Hello {
-        Hello { versions: (VERSION, VERSION), suite: SUITE, nonce, device, address }
+    pub(crate) fn hello(device: DeviceId, store: StoreId, nonce: [u8; 32], address: String) -> Hello {
+        Hello { versions: (VERSION, VERSION), suite: SUITE, nonce, device, store, address }
     }
 
     /// Whether the peer has proved who it is and the connection is not over.
@@ -209,7 +215,8 @@ impl ConnectionMachine {
                 return Ok(());
             }
             (Phase::Accepting { nonce, names, binding }, Message::Hello(hello)) => {
-                let (acceptor, ack) = Acceptor::answer(&hello, names.as_deref(), *nonce, binding, &self.key)?;
+                let own = (&self.key, self.store);
+                let (acceptor, ack) = Acceptor::answer(&hello, names.as_deref(), *nonce, binding, own)?;
                 self.phase = Phase::Proving(acceptor);
                 self.say(&Message::HelloAck(ack));
                 return Ok(());
@@ -217,12 +224,14 @@ impl ConnectionMachine {
             (Phase::Dialling(dialler), Message::HelloAck(ack)) => {
                 let signature = dialler.finish(&ack, &self.key)?;
                 self.phase = Phase::Open;
+                self.peer = ack.store;
                 self.say(&Message::Auth { signature });
                 self.effects.push_back(ConnectionEffect::Authenticated(ack.device));
                 return Ok(());
             }
             (Phase::Proving(acceptor), Message::Auth { signature }) => {
                 let device = acceptor.finish(&signature)?;
+                self.peer = acceptor.store;
                 self.phase = Phase::Open;
                 self.effects.push_back(ConnectionEffect::Authenticated(device));
                 return Ok(());
