@@ -139,6 +139,10 @@ impl JsStore {
 }
 
 impl Store for JsStore {
+    fn id(&self) -> StoreId {
+        self.id
+    }
+
     async fn head(&self, journal: JournalId) -> Result<Cursor, StoreError> {
         Ok(self.cursor(&self.ask("head", &[text(journal)]).await?))
     }

@@ -24,7 +24,7 @@ use crate::limits::MAILBOX;
 use crate::merkle::compare::RootComparison;
 use crate::merkle::subtree::Root;
 use crate::platform::send::BoxFuture;
-use crate::platform::traits::{Connection, Listener, Platform};
+use crate::platform::traits::{Connection, Listener, Platform, Store};
 use crate::service::config::Config;
 use crate::service::event::Event;
 use crate::service::machine::Machine;
@@ -112,7 +112,7 @@ impl SyncService {
         let platform = Arc::new(platform);
         let key = storage::device_key(&*platform, key).await?;
         let device = key.device();
-        let machine = Machine::new(config, key, storage::seed(&*platform)?);
+        let machine = Machine::new(config, key, platform.store().id(), storage::seed(&*platform)?);
         let (commands, mailbox) = async_channel::bounded(MAILBOX);
         let command_loop = CommandLoop::new(platform.clone(), machine, mailbox);
         TaskGroup::default().spawn(platform.spawner(), "service", Box::pin(command_loop.run()), None);

@@ -84,10 +84,11 @@ impl Node {
     pub(super) fn new(number: u8, log: Vec<Entry>, dials: bool) -> Self {
         let key = DeviceKey::from_seed([number; 32]);
         let now = Now { monotonic: Instant::from_micros(0), wall: WallTime::from_micros(BEGINNING) };
+        let store = StoreId::from_bytes([number; 16]);
         let mut node = Self {
-            machine: Machine::new(Config::default(), key.clone(), [number; 32]),
+            machine: Machine::new(Config::default(), key.clone(), store, [number; 32]),
             key,
-            store: StoreId::from_bytes([number; 16]),
+            store,
             log,
             work: VecDeque::new(),
             out: VecDeque::new(),

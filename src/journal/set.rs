@@ -133,10 +133,6 @@ impl Journal {
         self.id
     }
 
-    pub(crate) fn store(&self) -> StoreId {
-        self.store
-    }
-
     /// Number of the last entry, 0 if there is none.
     pub(crate) fn head(&self) -> u64 {
         self.ids.len() as u64

@@ -4,7 +4,7 @@ use core::fmt;
 use std::sync::Arc;
 
 use crate::error::StoreError;
-use crate::ids::{Cursor, EntryId, JournalId};
+use crate::ids::{Cursor, EntryId, JournalId, StoreId};
 use crate::platform::send::{BoxFuture, MaybeSend, MaybeSync};
 use crate::platform::traits::{AppendOutcome, Durability, Store, StoredRecord};
 
@@ -17,6 +17,7 @@ type Notes = Result<Vec<(String, Vec<u8>)>, StoreError>;
 
 /// [`Store`] as an object. Every store is one.
 trait DynStore: MaybeSend + MaybeSync {
+    fn id(&self) -> StoreId;
     fn head(&self, journal: JournalId) -> BoxFuture<'_, Result<Cursor, StoreError>>;
     fn append(
         &self,
@@ -45,6 +46,10 @@ trait DynStore: MaybeSend + MaybeSync {
 }
 
 impl<S: Store> DynStore for S {
+    fn id(&self) -> StoreId {
+        Store::id(self)
+    }
+
     fn head(&self, journal: JournalId) -> BoxFuture<'_, Result<Cursor, StoreError>> {
         Box::pin(Store::head(self, journal))
     }
@@ -116,6 +121,10 @@ impl fmt::Debug for BoxedStore {
 }
 
 impl Store for BoxedStore {
+    fn id(&self) -> StoreId {
+        self.0.id()
+    }
+
     fn head(&self, journal: JournalId) -> impl Future<Output = Result<Cursor, StoreError>> + MaybeSend {
         self.0.head(journal)
     }

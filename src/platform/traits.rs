@@ -7,7 +7,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use crate::error::{StoreError, TransportError};
-use crate::ids::{Cursor, EntryId, JournalId};
+use crate::ids::{Cursor, EntryId, JournalId, StoreId};
 use crate::platform::send::{BoxFuture, MaybeSend, MaybeSync};
 use crate::time::{Instant, Now, WallTime};
 
@@ -193,6 +193,10 @@ pub enum AppendOutcome {
 ///
 /// Handles are cheap clones. [`conformance`](crate::platform::conformance) holds every store to this.
 pub trait Store: Clone + MaybeSend + MaybeSync + 'static {
+    /// Its id, drawn at random when it was made: never that of a store that was there before it. All its
+    /// cursors name it.
+    fn id(&self) -> StoreId;
+
     /// The journal's last number, 0 if it has no entries or is unknown.
     fn head(&self, journal: JournalId) -> impl Future<Output = Result<Cursor, StoreError>> + MaybeSend;
 

@@ -1,13 +1,13 @@
 //! How two nodes prove to each other who they are.
 //!
 //! `Hello` → `HelloAck` → `Auth`. Both signatures cover, under a label that names the signer's role,
-//! the whole transcript: versions offered and chosen, both nonces, both identities, the address
+//! the whole transcript: versions offered and chosen, both nonces, both identities and stores, the address
 //! dialled and the transport's binding. So a handshake can't be replayed, reflected, passed on to a
 //! third party or talked down to an older version.
 
 use crate::crypto::hash::{self, Hash};
 use crate::crypto::sign::{self, DeviceKey};
-use crate::ids::DeviceId;
+use crate::ids::{DeviceId, StoreId};
 use crate::session::failure::PeerError;
 use crate::session::message::{Hello, HelloAck, SUITE, VERSION};
 
@@ -65,18 +65,20 @@ impl Dialler {
 #[derive(Debug)]
 pub(crate) struct Acceptor {
     pub(crate) device: DeviceId,
+    /// The dialling side's store.
+    pub(crate) store: StoreId,
     expected_message: Hash,
 }
 
 impl Acceptor {
     /// Answers a hello. `names` are the addresses under which this node may be dialled, if they are
-    /// known; `nonce` is 32 fresh random bytes.
+    /// known; `nonce` is 32 fresh random bytes, `store` that of this side.
     pub(crate) fn answer(
         hello: &Hello,
         names: Option<&[String]>,
         nonce: [u8; 32],
         binding: &[u8],
-        key: &DeviceKey,
+        (key, store): (&DeviceKey, StoreId),
     ) -> Result<(Self, HelloAck), PeerError> {
         let (lowest, highest) = hello.versions;
         if !(lowest..=highest).contains(&VERSION) {
@@ -88,12 +90,12 @@ impl Acceptor {
         if names.is_some_and(|names| !names.contains(&hello.address)) {
             return Err(PeerError::Address { dialled: hello.address.clone() });
         }
-        let mut ack =
-            HelloAck { version: VERSION, suite: SUITE, nonce, device: key.device(), signature: [0; 64] };
+        let (device, signature) = (key.device(), [0; 64]);
+        let mut ack = HelloAck { version: VERSION, suite: SUITE, nonce, device, store, signature };
         let transcript = transcript(hello, &ack, binding);
         ack.signature = key.sign(&acceptor_message(&transcript));
         let expected_message = dialler_message(&transcript, &ack.signature);
-        Ok((Self { device: hello.device, expected_message }, ack))
+        Ok((Self { device: hello.device, store: hello.store, expected_message }, ack))
     }
 
     /// Checks the dialling side's proof.
@@ -112,7 +114,18 @@ mod tests {
 
     fn hello(key: &DeviceKey) -> Hello {
         let address = "hub.example:443".to_owned();
-        Hello { versions: (1, 1), suite: SUITE, nonce: [7; 32], device: key.device(), address }
+        Hello {
+            versions: (1, 1),
+            suite: SUITE,
+            nonce: [7; 32],
+            device: key.device(),
+            store: store(1),
+            address,
+        }
+    }
+
+    fn store(byte: u8) -> StoreId {
+        StoreId::from_bytes([byte; 16])
     }
 
     fn keys() -> [DeviceKey; 3] {
@@ -123,7 +136,7 @@ mod tests {
     fn d7_both_sides_prove_who_they_are() {
         let [alice, bob, _] = keys();
         let dialler = Dialler { hello: hello(&alice), expected: Some(bob.device()), binding: vec![] };
-        let (acceptor, ack) = Acceptor::answer(&dialler.hello, None, [8; 32], &[], &bob).unwrap();
+        let (acceptor, ack) = Acceptor::answer(&dialler.hello, None, [8; 32], &[], (&bob, store(2))).unwrap();
         let auth = dialler.finish(&ack, &alice).unwrap();
         assert_eq!(acceptor.finish(&auth), Ok(alice.device()));
     }
@@ -132,14 +145,16 @@ mod tests {
     fn d7_whatever_differs_between_the_ends_is_noticed() {
         let [alice, bob, mallory] = keys();
         let dialler = Dialler { hello: hello(&alice), expected: None, binding: vec![1] };
-        let answer =
-            |hello: &Hello, binding: &[u8]| Acceptor::answer(hello, None, [8; 32], binding, &bob).unwrap();
+        let answer = |hello: &Hello, binding: &[u8]| {
+            Acceptor::answer(hello, None, [8; 32], binding, (&bob, store(2))).unwrap()
+        };
         let unauthenticated = Err(PeerError::Unauthenticated);
-        let mut heard: Vec<Hello> = vec![dialler.hello.clone(); 4];
+        let mut heard: Vec<Hello> = vec![dialler.hello.clone(); 5];
         heard[0].nonce[31] ^= 1;
         heard[1].device = mallory.device();
         heard[2].address = "elsewhere:443".into();
         heard[3].versions = (1, 2);
+        heard[4].store = store(3);
         for hello in &heard {
             let (_, ack) = answer(hello, &[1]);
             assert_eq!(dialler.finish(&ack, &alice), unauthenticated, "{hello:?}");
@@ -147,10 +162,11 @@ mod tests {
         let (_, ack) = answer(&dialler.hello, &[2]);
         assert_eq!(dialler.finish(&ack, &alice), unauthenticated, "another transport");
         let (acceptor, ack) = answer(&dialler.hello, &[1]);
-        let mut altered = [ack.clone(), ack.clone(), ack.clone()];
+        let mut altered = [ack.clone(), ack.clone(), ack.clone(), ack.clone()];
         altered[0].nonce[0] ^= 1;
         altered[1].device = mallory.device();
         altered[2].signature[0] ^= 1;
+        altered[3].store = store(3);
         for ack in &altered {
             assert_eq!(dialler.finish(ack, &alice), unauthenticated, "{ack:?}");
         }
@@ -166,14 +182,14 @@ mod tests {
         let [alice, bob, _] = keys();
         let mut hello = hello(&alice);
         let names = ["other.example:443".to_owned()];
-        let refused = Acceptor::answer(&hello, Some(&names), [8; 32], &[], &bob).unwrap_err();
+        let refused = Acceptor::answer(&hello, Some(&names), [8; 32], &[], (&bob, store(2))).unwrap_err();
         assert_eq!(refused, PeerError::Address { dialled: hello.address.clone() });
         hello.versions = (2, 3);
-        let refused = Acceptor::answer(&hello, None, [8; 32], &[], &bob).unwrap_err();
+        let refused = Acceptor::answer(&hello, None, [8; 32], &[], (&bob, store(2))).unwrap_err();
         assert_eq!(refused, PeerError::Version { lowest: 2, highest: 3 });
         hello.versions = (0, 3);
         hello.suite = 1;
-        let refused = Acceptor::answer(&hello, None, [8; 32], &[], &bob).unwrap_err();
+        let refused = Acceptor::answer(&hello, None, [8; 32], &[], (&bob, store(2))).unwrap_err();
         assert_eq!(refused, PeerError::Suite { offered: 1 });
     }
 }

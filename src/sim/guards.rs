@@ -94,10 +94,17 @@ fn go_on(place: &Place, machine: &mut ConnectionMachine) -> (Vec<Vec<u8>>, Vec<F
 fn live(place: &Place) -> ConnectionMachine {
     let (now, keys) = (Instant::default(), [1, 2].map(|byte| DeviceKey::from_seed([byte; 32])));
     let [own, theirs] = keys;
-    let hello = ConnectionMachine::hello(own.device(), [3; 32], "guard:443".into());
+    let hello =
+        ConnectionMachine::hello(own.device(), StoreId::from_bytes([1; 16]), [3; 32], "guard:443".into());
     let dialler = Dialler { hello, expected: None, binding: Vec::new() };
     let mut machine = ConnectionMachine::dial(own, dialler, now);
-    let mut other = ConnectionMachine::accept_connection(theirs, [4; 32], None, Vec::new(), now);
+    let mut other = ConnectionMachine::accept_connection(
+        (theirs, StoreId::from_bytes([2; 16])),
+        [4; 32],
+        None,
+        Vec::new(),
+        now,
+    );
     let there = Other(Place::new(2));
     for opened in [false, false, true] {
         if opened {

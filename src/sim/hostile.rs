@@ -125,7 +125,7 @@ impl Scene {
 }
 
 pub(super) fn open(root: Root, sketch: Sketch) -> ChannelMessage {
-    let summary = Summary { store: StoreId::from_bytes([9; 16]), at: root.count, count: root.count };
+    let summary = Summary { at: root.count, count: root.count };
     ChannelMessage::Open { journal: journal(), summary, root: root.hash, sketch, cursor: None }
 }
 
@@ -157,7 +157,8 @@ impl Liar {
 
     fn dialler(nonce: u8) -> Dialler {
         let address = "sim:honest".to_owned();
-        let hello = ConnectionMachine::hello(liar_key().device(), [nonce; 32], address);
+        let store = StoreId::from_bytes([9; 16]);
+        let hello = ConnectionMachine::hello(liar_key().device(), store, [nonce; 32], address);
         Dialler { hello, expected: None, binding: Vec::new() }
     }
 
@@ -245,7 +246,7 @@ fn d6_frames_that_are_no_messages_end_the_connection() {
 #[test]
 fn d8_what_no_honest_peer_says_ends_the_connection() {
     let root = Root { count: 1, hash: [1; 32] };
-    let summary = Summary { store: StoreId::from_bytes([9; 16]), at: 1, count: 1 };
+    let summary = Summary { at: 1, count: 1 };
     let size = 310_000;
     let part = |number, length| ChannelMessage::Part { number, size, bytes: vec![0; length] };
     let below = Prefix::ALL.child(3).unwrap();

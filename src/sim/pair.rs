@@ -37,6 +37,7 @@ enum Work {
 #[derive(Debug)]
 struct Side {
     key: DeviceKey,
+    store: StoreId,
     journal: Journal,
     /// Records of entries that are real. Others have ids alone, and are never sent.
     records: BTreeMap<u64, Vec<u8>>,
@@ -93,12 +94,13 @@ impl SimPair {
     /// Two empty journals; frames take `delay` and as long as the link's width makes them.
     pub fn new(delay: Duration, bytes_per_second: u64) -> Self {
         let journal = Genesis::named("pair").journal();
-        let side = |byte: u8| {
-            let key = DeviceKey::from_seed([byte; 32]);
-            let store = StoreId::from_bytes([byte; 16]);
+        let side = |end: End| {
+            let byte = if end == 0 { 1 } else { 2 };
+            let (key, store) = (DeviceKey::from_seed([byte; 32]), StoreId::from_bytes([byte; 16]));
             Side {
                 journal: Journal::new(journal, store, key.device()),
                 key,
+                store,
                 records: BTreeMap::new(),
                 channel: None,
                 refuses: false,
@@ -112,7 +114,7 @@ impl SimPair {
         };
         Self {
             journal,
-            sides: [side(1), side(2)],
+            sides: [side(0), side(1)],
             wire: Default::default(),
             delay,
             bytes_per_second: bytes_per_second.max(1),
@@ -166,6 +168,21 @@ impl SimPair {
         self.side(end).journal.absorb(&summaries);
     }
 
+    /// One side's store is lost and made anew: with the same entries, which come in the opposite order.
+    #[cfg(test)]
+    pub(crate) fn make_anew(&mut self, end: End) {
+        let journal = self.journal;
+        let side = self.side(end);
+        let numbers = (1..=side.journal.head()).rev();
+        let ids: Vec<_> = numbers.clone().filter_map(|number| side.journal.id_of(number)).collect();
+        let records = std::mem::take(&mut side.records);
+        let known = |(new, old): (u64, u64)| Some((new, records.get(&old)?.clone()));
+        side.records = (1..).zip(numbers).filter_map(known).collect();
+        side.store = StoreId::from_bytes(side.store.as_bytes().map(|byte| byte + 2));
+        side.journal = Journal::new(journal, side.store, side.key.device());
+        self.invent(end, &ids);
+    }
+
     /// One side appends so many entries, each of a fact of `size` bytes of text; the other hears of it if it
     /// is connected.
     pub fn append(&mut self, end: End, count: usize, size: usize) {
@@ -190,11 +207,12 @@ impl SimPair {
     pub fn open(&mut self, with_cursor: bool) {
         let now = self.now;
         (self.opened, self.first_entry, self.traffic) = (now, None, BTreeMap::new());
+        let peer = self.side(1).store;
         let side = self.side(0);
         let mut effects = Vec::new();
         let cursor = side.cursor.filter(|_| with_cursor);
         side.report = None;
-        let mut channel = Channel::open(&side.journal, cursor, now, &mut effects);
+        let mut channel = Channel::open(&side.journal, peer, cursor, now, &mut effects);
         channel.set_takes(!side.refuses);
         side.channel = Some(channel);
         if !with_cursor {
@@ -247,10 +265,11 @@ impl SimPair {
         let what = message.name();
         if let ChannelMessage::Open { journal, summary, root, sketch, cursor } = message {
             let (now, opening) = (self.now, Opening { journal, summary, root, sketch, cursor });
+            let store = self.side(1 - end.min(1)).store;
             let side = self.side(end);
             let mut effects = Vec::new();
-            let allowed = Allowed { roomy: true, takes: !side.refuses };
-            let channel = Channel::accept(&side.journal, &opening, side.cursor, allowed, now, &mut effects);
+            let (peer, allowed) = ((store, side.cursor), Allowed { roomy: true, takes: !side.refuses });
+            let channel = Channel::accept(&side.journal, &opening, peer, allowed, now, &mut effects);
             side.channel = Some(channel);
             self.carry_out(end, effects);
             self.go_on(end, |_, _, _, _| Ok(()));

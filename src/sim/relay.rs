@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
 use crate::crypto::sign::DeviceKey;
-use crate::ids::{DeviceId, JournalId};
+use crate::ids::{DeviceId, JournalId, StoreId};
 use crate::journal::set::Journal;
 use crate::session::connection::{ConnectionEffect, ConnectionMachine, Journals};
 use crate::session::handshake::Dialler;
@@ -44,17 +44,25 @@ fn name(node: usize) -> String {
     format!("node-{node}.example:443")
 }
 
+fn store(node: usize) -> StoreId {
+    StoreId::from_bytes([node as u8; 16])
+}
+
 impl End {
     fn new(owner: usize, key: DeviceKey, dials: Option<usize>, rng: &mut ChaCha8Rng) -> Self {
         let mut nonce = [0; 32];
         rng.fill_bytes(&mut nonce);
         let (now, dialled) = (Instant::default(), dials.map(name));
+        let store = store(owner);
         let machine = match &dialled {
             Some(address) => {
-                let hello = ConnectionMachine::hello(key.device(), nonce, address.clone());
+                let hello = ConnectionMachine::hello(key.device(), store, nonce, address.clone());
                 ConnectionMachine::dial(key, Dialler { hello, expected: None, binding: vec![] }, now)
             }
-            None => ConnectionMachine::accept_connection(key, nonce, Some(vec![name(owner)]), vec![], now),
+            None => {
+                let names = Some(vec![name(owner)]);
+                ConnectionMachine::accept_connection((key, store), nonce, names, vec![], now)
+            }
         };
         Self { owner, dialled, machine, transcript: Vec::new(), opened_with: None }
     }
@@ -80,8 +88,9 @@ fn forged(frame: &[u8], pool: &[Vec<u8>], mallory: &DeviceKey, rng: &mut ChaCha8
     let other = Message::decode(&pool[below(rng, pool.len())]);
     match (Message::decode(frame), other) {
         (Ok(Message::Hello(mut hello)), other) => {
-            match below(rng, 4) {
+            match below(rng, 5) {
                 0 => hello.device = mallory.device(),
+                3 => hello.store = store(below(rng, 4)),
                 1 => hello.address = name(below(rng, 3)),
                 2 => hello.versions.1 += 1,
                 _ => {
@@ -93,9 +102,10 @@ fn forged(frame: &[u8], pool: &[Vec<u8>], mallory: &DeviceKey, rng: &mut ChaCha8
             Message::Hello(hello).encode()
         }
         (Ok(Message::HelloAck(mut ack)), other) => {
-            match (below(rng, 3), other) {
+            match (below(rng, 4), other) {
                 (0, Ok(Message::HelloAck(other))) => ack.nonce = other.nonce,
                 (1, Ok(Message::HelloAck(other))) => ack.signature = other.signature,
+                (2, _) => ack.store = store(below(rng, 4)),
                 _ => ack.device = mallory.device(),
             }
             Message::HelloAck(ack).encode()

@@ -45,7 +45,7 @@ class Peer:
 
     def __init__(self, web: WebSocket, journal: Journal, options: argparse.Namespace) -> None:
         self.web, self.journal, self.options = web, journal, options
-        self.device, self.is_open = b"", False
+        self.device, self.store, self.is_open = b"", b"", False
         self.sync: Sync | None = None
         self.last_channel = -1
         self.bytes_sent = self.bytes_received = 0
@@ -76,8 +76,8 @@ class Peer:
         return frame, items
 
     def dial(self, address: str) -> None:
-        hello = self.send("Hello", 1, 1, 0, os.urandom(32), self.journal.device, address)
-        ack, (version, suite, _, self.device, signature) = self.expect("HelloAck")
+        hello = self.send("Hello", 1, 1, 0, os.urandom(32), self.journal.device, self.journal.store, address)
+        ack, (version, suite, _, self.device, self.store, signature) = self.expect("HelloAck")
         insist((version, suite) == (1, 0), "another version", "VERSION")
         items_before_signature = ack[1 : -len(encode(signature))]
         transcript = transcript_of(hello, items_before_signature)
@@ -86,14 +86,15 @@ class Peer:
         self.send("Auth", self.journal.key.sign(labelled("handshake/dialler", transcript, signature)))
         self.is_open = True
         self.sync = Sync(self, self.journal, 1, True, self.options.descend)
-        self.sync.open(self.options.cursor)
+        store, number = self.options.cursor or (b"", 0)
+        self.sync.open(number if store == self.store else None)
 
     def accept(self, address: str) -> None:
-        hello, (lowest, highest, suite, _, self.device, dialled) = self.expect("Hello")
+        hello, (lowest, highest, suite, _, self.device, self.store, dialled) = self.expect("Hello")
         insist(lowest <= 1 <= highest, "only version 1 is spoken here", "VERSION")
         insist(suite == 0, "only suite 0 is known here", "SUITE")
         insist(dialled == address, f"this is {address}", "WRONG_ADDRESS")
-        items = [1, 0, os.urandom(32), self.journal.device]
+        items = [1, 0, os.urandom(32), self.journal.device, self.journal.store]
         transcript = transcript_of(hello, b"".join(map(encode, items)))
         signature = self.journal.key.sign(labelled("handshake/acceptor", transcript))
         self.send("HelloAck", *items, signature)
@@ -171,9 +172,9 @@ def transcript_of(hello: bytes, ack: bytes) -> bytes:
     return labelled("handshake", *(len(part).to_bytes(8, "big") + part for part in (hello, ack, binding)))
 
 
-def cursor_of(text: str) -> list[Any]:
+def cursor_of(text: str) -> tuple[bytes, int]:
     store, number = text.split(":")
-    return [bytes.fromhex(store), int(number)]
+    return bytes.fromhex(store), int(number)
 
 
 def read_options() -> argparse.Namespace:

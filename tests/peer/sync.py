@@ -34,6 +34,7 @@ class Connection(Protocol):
     """What a channel needs of the connection that it is on."""
 
     device: bytes
+    store: bytes
 
     def send(self, name: str, *items: Any) -> bytes: ...
     def say(self, event: str, **more: Any) -> None: ...
@@ -46,7 +47,7 @@ class Sync:
         self.descends, self.asks = descends, 0
         self.phase, self.plan, self.rounds, self.fruitless = "opening", "", 0, 0
         self.view, self.at = sorted(journal.numbers), len(journal.records)
-        self.their_store, self.their_at, self.their_count, self.their_upto = b"", 0, 0, 0
+        self.their_at, self.their_count, self.their_upto = 0, 0, 0
         self.refused: set[bytes] = set()
         self.from_there: set[bytes] = set()
         self.sent_entries = self.received_entries = self.unpaid = self.durable_there = 0
@@ -84,21 +85,21 @@ class Sync:
     def size(self) -> list[int]:
         return [len(self.view), self.at - len(self.view)]
 
-    def open(self, cursor: list[Any] | None) -> None:
-        fixed = self.journal.id + self.journal.store + root_of(self.view) + sketch_of(self.view)
+    def open(self, cursor: int | None) -> None:
+        fixed = self.journal.id + root_of(self.view) + sketch_of(self.view)
         self.send("Open", fixed, *self.size(), cursor)
 
     def answer(self, fixed: bytes, count: int, more: int, forced: str | None) -> None:
-        self.their_store, root, sketch = fixed[:16], fixed[16:48], fixed[48:]
+        root, sketch = fixed[:32], fixed[32:]
         self.their_at, self.their_count = count + more, count
         if root == root_of(self.view):
-            self.send("Same", self.journal.store, self.at, True)
+            self.send("Same", self.at, True)
             self.plan = "same"
             self.ask_receipt()
             return self.become_live()
         plan = self.choose(forced, sketch)
         self.plan = PLANS[plan[0]]
-        self.send("Differ", self.journal.store, *self.size(), plan, True)
+        self.send("Differ", *self.size(), plan, True)
         self.ask_receipt()
         self.phase = "listening" if self.plan == "opener-lists" else "answering"
         if self.plan == "feed":
@@ -123,15 +124,15 @@ class Sync:
             return symbols
         return [3 if mine <= theirs else 4]
 
-    def on_same(self, store: bytes | None, at: int, taken: bool) -> None:
+    def on_same(self, at: int, taken: bool) -> None:
         insist(taken, "nothing is taken here")
-        self.plan, self.their_store, self.their_upto = "same", store or b"", at
+        self.plan, self.their_upto = "same", at
         self.ask_receipt()
         self.become_live()
 
-    def on_differ(self, store: bytes, count: int, more: int, plan: list[Any], taken: bool) -> None:
+    def on_differ(self, count: int, more: int, plan: list[Any], taken: bool) -> None:
         insist(taken, "nothing is taken here")
-        self.plan, self.their_store, self.their_at, self.their_count = PLANS[plan[0]], store, count + more, count
+        self.plan, self.their_at, self.their_count = PLANS[plan[0]], count + more, count
         self.ask_receipt()
         if self.plan == "feed":
             insist(plan[1] <= self.at, "a feed from beyond the end")
@@ -438,7 +439,7 @@ class Sync:
             "entries_sent": self.sent_entries,
             "entries_received": self.received_entries,
             "refused": len(self.refused),
-            "cursor": f"{self.their_store[:4].hex()}:{self.their_upto}",
+            "cursor": f"{self.connection.store.hex()}:{self.their_upto}",
             "durable_there": self.durable_there,
             "receipts": self.receipts,
         }

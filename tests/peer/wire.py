@@ -41,10 +41,6 @@ def is_channel(item: Any) -> bool:
     return is_number(item, 2**32 - 1)
 
 
-def is_cursor(item: Any) -> bool:
-    return type(item) is list and len(item) == 2 and is_bytes(item[0], 4) and is_number(item[1])
-
-
 def is_prefix(item: Any) -> bool:
     if type(item) is not list or len(item) != 2 or not is_number(item[0], 256):
         return False
@@ -75,15 +71,15 @@ def is_plan(item: Any) -> bool:
 
 SIZE = (is_number, is_number)
 MESSAGES: dict[str, tuple[int, tuple[Check, ...]]] = {
-    "Hello": (0, (is_number, is_number, is_number, is_bytes, is_bytes, text(300))),
-    "HelloAck": (1, (is_number, is_number, is_bytes, is_bytes, octets(64))),
+    "Hello": (0, (is_number, is_number, is_number, is_bytes, is_bytes, octets(16), text(300))),
+    "HelloAck": (1, (is_number, is_number, is_bytes, is_bytes, octets(16), octets(64))),
     "Auth": (2, (octets(64),)),
     "Ping": (3, (is_number,)),
     "Pong": (4, (is_number,)),
     "Goaway": (5, (text(40), text(200))),
-    "Open": (16, (is_channel, octets(144), *SIZE, optional(is_cursor))),
-    "Same": (17, (is_channel, optional(octets(16)), is_number, is_flag)),
-    "Differ": (18, (is_channel, octets(16), *SIZE, is_plan, is_flag)),
+    "Open": (16, (is_channel, octets(128), *SIZE, optional(is_number))),
+    "Same": (17, (is_channel, is_number, is_flag)),
+    "Differ": (18, (is_channel, *SIZE, is_plan, is_flag)),
     "Close": (19, (is_channel, text(40), text(200))),
     "Ask": (20, (is_channel, array(PREFIXES_PER_ASK, is_asked))),
     "Tell": (21, (is_channel, array(PREFIXES_PER_ASK, is_answer))),

@@ -19,6 +19,10 @@ pub enum Call<'a> {
 macro_rules! wrapped_store {
     ($name:ty) => {
         impl isoroot::platform::Store for $name {
+            fn id(&self) -> isoroot::StoreId {
+                self.store.id()
+            }
+
             async fn head(&self, journal: JournalId) -> Result<Cursor, StoreError> {
                 self.store.head(journal).await
             }

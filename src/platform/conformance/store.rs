@@ -70,6 +70,7 @@ pub async fn numbers_have_no_gaps<S: Store>(store: S) {
         let head = append(CHECK, &store, id, all.len() - len, batch).await;
         equal(CHECK, head.number, all.len() as u64);
         equal(CHECK, ok(CHECK, store.head(id).await), head);
+        equal(CHECK, head.store, store.id());
     }
     equal(CHECK, ok(CHECK, store.read(id, 1, usize::MAX).await), numbered(1, &all));
     let ids: Vec<_> = all.iter().map(|record| record.id).collect();

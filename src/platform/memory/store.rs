@@ -135,6 +135,10 @@ fn size_of(record: &StoredRecord) -> usize {
 }
 
 impl Store for MemoryStore {
+    fn id(&self) -> StoreId {
+        self.id
+    }
+
     async fn head(&self, journal: JournalId) -> Result<Cursor, StoreError> {
         Ok(self.cursor(self.lock().head(journal)))
     }

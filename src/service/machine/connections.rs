@@ -43,7 +43,7 @@ impl Machine {
         let nonce = self.nonce();
         let Some(link) = self.links.get_mut(&connection) else { return };
         let expected = link.peer.and_then(|peer| self.peers.address(peer)?.1);
-        let hello = ConnectionMachine::hello(self.key.device(), nonce, canonical);
+        let hello = ConnectionMachine::hello(self.key.device(), self.store, nonce, canonical);
         let dialler = Dialler { hello, expected, binding };
         link.machine = Some(Box::new(ConnectionMachine::dial(self.key.clone(), dialler, now.monotonic)));
         self.drain_connection(connection, now);
@@ -56,8 +56,8 @@ impl Machine {
             return;
         }
         let (nonce, names) = (self.nonce(), self.config.names.clone());
-        let machine =
-            ConnectionMachine::accept_connection(self.key.clone(), nonce, names, binding, now.monotonic);
+        let own = (self.key.clone(), self.store);
+        let machine = ConnectionMachine::accept_connection(own, nonce, names, binding, now.monotonic);
         let link = Link { machine: Some(Box::new(machine)), peer: None, name: remote, device: None };
         self.links.insert(connection, link);
     }

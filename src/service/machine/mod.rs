@@ -19,7 +19,7 @@ use rand_core::{Rng, SeedableRng};
 use crate::crypto::hash::Hash;
 use crate::crypto::sign::DeviceKey;
 use crate::error::StoreError;
-use crate::ids::{Cursor, DeviceId, EntryId, JournalId};
+use crate::ids::{Cursor, DeviceId, EntryId, JournalId, StoreId};
 use crate::journal::machine::{BundleId, JournalMachine, Ticket};
 use crate::journal::set::Journal;
 use crate::service::config::Config;
@@ -68,6 +68,8 @@ struct Waiting {
 pub(crate) struct Machine {
     config: Config,
     key: DeviceKey,
+    /// Where all its journals are kept.
+    store: StoreId,
     rng: ChaCha20Rng,
     running: bool,
     slots: Slots,
@@ -86,12 +88,13 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// A stopped service of the device with this key. `seed` is 32 fresh random bytes.
-    pub(crate) fn new(config: Config, key: DeviceKey, seed: [u8; 32]) -> Self {
+    /// A stopped service of the device with this key and its store. `seed` is 32 fresh random bytes.
+    pub(crate) fn new(config: Config, key: DeviceKey, store: StoreId, seed: [u8; 32]) -> Self {
         Self {
             slots: Slots::new(config.permissions.clone()),
             config,
             key,
+            store,
             rng: ChaCha20Rng::from_seed(seed),
             running: false,
             links: LiteMap::new(),

@@ -212,7 +212,7 @@ impl Channel {
         self.heard = now;
         self.incoming.settled = bundle.sequence;
         self.incoming.unsettled_bytes = self.incoming.unsettled_bytes.saturating_sub(bundle.bytes);
-        let peer_at = self.peer.map_or(0, |peer| peer.number);
+        let peer_at = self.peer.number;
         for (theirs, number) in bundle.numbers.iter().zip(numbers) {
             if *theirs <= peer_at {
                 self.view.find(*number);
@@ -238,8 +238,8 @@ impl Channel {
             self.incoming.upto.pop_front_if(|(after, _)| *after <= self.incoming.settled)
         {
             self.incoming.followed = self.incoming.followed.max(number);
-            if let Some(peer) = self.peer.filter(|_| self.cursor_counts) {
-                effects.push(ChannelEffect::Reached(Cursor { number, ..peer }));
+            if self.cursor_counts {
+                effects.push(ChannelEffect::Reached(Cursor { number, ..self.peer }));
                 self.durable = self.durable.max(number);
             }
         }

@@ -14,7 +14,7 @@ mod plan;
 
 use crate::crypto::hash::Hash;
 use crate::fact::entry::Entry;
-use crate::ids::{Cursor, JournalId};
+use crate::ids::{Cursor, JournalId, StoreId};
 use crate::journal::set::Journal;
 use crate::limits::{EMPTY_MESSAGES, FRUITLESS_ROUNDS, REPLY, ROUNDS};
 use crate::merkle::subtree::Root;
@@ -23,10 +23,10 @@ use crate::reconcile::descent::Descent;
 use crate::reconcile::view::View;
 use crate::session::channel::budget::{Budget, Repeated};
 use crate::session::channel::incoming::Incoming;
-use crate::session::channel::plan::{names, plan, summary};
+use crate::session::channel::plan::{plan, summary};
 use crate::session::failure::PeerError;
 use crate::session::feed::{Fed, Feed, Next, Outgoing};
-use crate::session::message::{ChannelMessage, Hint, MessageError, Plan, Summary};
+use crate::session::message::{ChannelMessage, MessageError, Plan, Summary};
 use crate::session::report::SyncReport;
 use crate::symbols::mapping::ShortId;
 use crate::symbols::sketch::Sketch;
@@ -63,7 +63,7 @@ pub(crate) struct Opening {
     pub(crate) summary: Summary,
     pub(crate) root: Hash,
     pub(crate) sketch: Sketch,
-    pub(crate) cursor: Option<Hint>,
+    pub(crate) cursor: Option<u64>,
 }
 
 /// What a channel may do as it begins.
@@ -113,8 +113,8 @@ pub(crate) struct Channel {
     journal: JournalId,
     phase: Phase,
     opener: bool,
-    /// The peer's store and last number at the opening, once known.
-    peer: Option<Cursor>,
+    /// The peer's store, and its last number at the opening; 0 until that is known.
+    peer: Cursor,
     view: View,
     outgoing: Outgoing,
     incoming: Incoming,
@@ -147,12 +147,12 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    fn new(journal: &Journal, opener: bool, now: Instant) -> Self {
+    fn new(journal: &Journal, peer: StoreId, opener: bool, now: Instant) -> Self {
         Self {
             journal: journal.id(),
             phase: Phase::Opening,
             opener,
-            peer: None,
+            peer: Cursor { store: peer, number: 0 },
             view: View::new(journal),
             outgoing: Outgoing::new(journal.head()),
             incoming: Incoming::default(),
@@ -176,9 +176,10 @@ impl Channel {
         }
     }
 
-    /// Opens a channel; `cursor` is where this node is in the peer's store, if it remembers.
+    /// Opens a channel with a peer of this store; `cursor` is where this node is in it, if it remembers.
     pub(crate) fn open(
         journal: &Journal,
+        peer: StoreId,
         cursor: Option<Cursor>,
         now: Instant,
         effects: &mut Vec<ChannelEffect>,
@@ -188,37 +189,35 @@ impl Channel {
             summary: summary(journal),
             root: journal.root().hash,
             sketch: journal.sketch(),
-            cursor: cursor.map(Hint::from),
+            cursor: number_in(peer, cursor),
         };
         effects.push(ChannelEffect::Say(open));
-        // Where an answer that leaves the store out places this side.
-        Self { peer: cursor, ..Self::new(journal, true, now) }
+        Self::new(journal, peer, true, now)
     }
 
-    /// Answers an opening; `cursor` is where this node is in the opener's store, if it remembers. With no
-    /// room towards the peer nothing long is sent unasked. An opener from which nothing is taken is told so.
+    /// Answers an opening of a peer of this store; `cursor` is where this node is in it, if it remembers.
+    /// With no room towards the peer nothing long is sent unasked. An opener from which nothing is taken is
+    /// told so.
     pub(crate) fn accept(
         journal: &Journal,
         opening: &Opening,
-        cursor: Option<Cursor>,
+        (peer, cursor): (StoreId, Option<Cursor>),
         allowed: Allowed,
         now: Instant,
         effects: &mut Vec<ChannelEffect>,
     ) -> Self {
         let Allowed { roomy, takes } = allowed;
-        let mut channel = Self { roomy, takes, ..Self::new(journal, false, now) };
+        let mut channel = Self { roomy, takes, ..Self::new(journal, peer, false, now) };
         let theirs = &opening.summary;
-        channel.peer = Some(Cursor { store: theirs.store, number: theirs.at });
+        channel.peer.number = theirs.at;
         channel.theirs = theirs.count;
         let (mine, root) = (summary(journal), journal.root());
         if (Root { count: theirs.count, hash: opening.root }) == root {
-            let known = opening.cursor.is_some_and(|cursor| names(cursor, mine.store));
-            let store = (!known).then_some(mine.store);
-            effects.push(ChannelEffect::Say(ChannelMessage::Same { store, at: mine.at, takes }));
+            effects.push(ChannelEffect::Say(ChannelMessage::Same { at: mine.at, takes }));
             channel.conclude(root, now, effects);
             return channel;
         }
-        let plan = plan(journal, opening, cursor, allowed);
+        let plan = plan(journal, opening, number_in(peer, cursor), allowed);
         effects.push(ChannelEffect::Say(ChannelMessage::Differ { summary: mine, plan: plan.clone(), takes }));
         drop(channel.begin(journal, plan, effects));
         channel
@@ -321,16 +320,14 @@ impl Channel {
             self.heard = now;
         }
         match message {
-            ChannelMessage::Same { store, at, takes } if matches!(self.phase, Phase::Opening) => {
+            ChannelMessage::Same { at, takes } if matches!(self.phase, Phase::Opening) => {
                 self.set_taken(takes);
-                let store = store.or(self.peer.map(|peer| peer.store));
-                let store = store.ok_or(PeerError::Breach("the store is left out and was not named"))?;
-                self.peer = Some(Cursor { store, number: at });
+                self.peer.number = at;
                 self.conclude(self.report.root, now, effects);
             }
             ChannelMessage::Differ { summary, plan, takes } if matches!(self.phase, Phase::Opening) => {
                 self.set_taken(takes);
-                self.peer = Some(Cursor { store: summary.store, number: summary.at });
+                self.peer.number = summary.at;
                 self.theirs = summary.count;
                 if matches!(plan, Plan::Feed { opener_after, .. } if opener_after > self.view.at()) {
                     return Err(PeerError::Breach("a plan from beyond the journal's end"));
@@ -525,16 +522,19 @@ impl Channel {
         self.report.refused = self.report.refused.saturating_add(self.view.refused() as u64);
         self.report.duration = now.since(self.opened);
         self.report.root = root;
-        if let Some(peer) = self.peer {
-            // What the peer has sent live already is here too.
-            let number = peer.number.max(self.incoming.followed);
-            effects.push(ChannelEffect::Reached(Cursor { number, ..peer }));
-            self.durable = number;
-            if number > peer.number {
-                self.say_credit(0, effects);
-            }
+        // What the peer has sent live already is here too.
+        let number = self.peer.number.max(self.incoming.followed);
+        effects.push(ChannelEffect::Reached(Cursor { number, ..self.peer }));
+        self.durable = number;
+        if number > self.peer.number {
+            self.say_credit(0, effects);
         }
         self.say_delivered(self.view.at(), effects);
         effects.push(ChannelEffect::Synced);
     }
+}
+
+/// Where a cursor is in this store, if it is into this one: another store has other numbers.
+fn number_in(store: StoreId, cursor: Option<Cursor>) -> Option<u64> {
+    cursor.filter(|cursor| cursor.store == store).map(|cursor| cursor.number)
 }

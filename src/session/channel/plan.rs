@@ -2,25 +2,19 @@
 
 use std::collections::BinaryHeap;
 
-use crate::ids::{Cursor, StoreId};
 use crate::journal::set::Journal;
 use crate::limits::{CELLS_PER_FRAME, LISTED_IDS};
 use crate::merkle::prefix::Prefix;
 use crate::reconcile::decoding::part_bits;
 use crate::session::channel::{Allowed, Opening};
-use crate::session::message::{Hint, Plan, Summary};
+use crate::session::message::{Plan, Summary};
 use crate::symbols::estimate::first_cells;
 
-/// How the acceptor wants the difference found. The opener's cursor points into this side's store,
-/// `my_cursor` into the opener's; both are hints, the roots decide in the end. With no room towards the
+/// How the acceptor wants the difference found. The opener's cursor is a number of this side's store,
+/// `my_cursor` one of the opener's; both are hints, the roots decide in the end. With no room towards the
 /// opener nothing long comes unasked. An opener from which nothing is taken must find out what this side lacks,
 /// to leave that out of the comparison.
-pub(super) fn plan(
-    journal: &Journal,
-    opening: &Opening,
-    my_cursor: Option<Cursor>,
-    allowed: Allowed,
-) -> Plan {
+pub(super) fn plan(journal: &Journal, opening: &Opening, my_cursor: Option<u64>, allowed: Allowed) -> Plan {
     let Allowed { roomy, takes } = allowed;
     let (mine, theirs) = (&summary(journal), &opening.summary);
     let (my_count, their_count) = (mine.count, theirs.count);
@@ -33,14 +27,14 @@ pub(super) fn plan(
     let difference =
         journal.sketch().difference(&opening.sketch).max(my_count.abs_diff(their_count)).min(all);
     if let (Some(theirs_cursor), Some(my_cursor)) = (opening.cursor, my_cursor)
-        && (names(theirs_cursor, mine.store) && theirs_cursor.number <= mine.at)
-        && (my_cursor.store == theirs.store && my_cursor.number <= theirs.at)
+        && theirs_cursor <= mine.at
+        && my_cursor <= theirs.at
     {
-        let my_tail = mine.at.saturating_sub(theirs_cursor.number);
-        let tails = my_tail.saturating_add(theirs.at.saturating_sub(my_cursor.number));
+        let my_tail = mine.at.saturating_sub(theirs_cursor);
+        let tails = my_tail.saturating_add(theirs.at.saturating_sub(my_cursor));
         // A tail that is much longer than the difference would send again what is there.
         if takes && tails <= difference.saturating_mul(2).saturating_add(16) {
-            return Plan::Feed { opener_after: my_cursor.number, acceptor_after: theirs_cursor.number };
+            return Plan::Feed { opener_after: my_cursor, acceptor_after: theirs_cursor };
         }
     }
     // A short id takes 8 bytes of those listed, some 16.5 of those that cells hold and that are wanted.
@@ -58,11 +52,6 @@ pub(super) fn plan(
     Plan::Symbols { difference, coming: coming as u64, cells }
 }
 
-/// Whether a cursor points into this store, as far as it says.
-pub(super) fn names(cursor: Hint, store: StoreId) -> bool {
-    store.as_bytes().starts_with(&cursor.store)
-}
-
 /// Whether one of these subtrees is part of another, or the same.
 pub(super) fn overlap(prefixes: &[Prefix]) -> bool {
     // In this order a prefix stands right before those that it is the start of.
@@ -77,5 +66,5 @@ pub(super) fn overlap(prefixes: &[Prefix]) -> bool {
 
 /// A journal as it is now.
 pub(super) fn summary(journal: &Journal) -> Summary {
-    Summary { store: journal.store(), at: journal.head(), count: journal.root().count }
+    Summary { at: journal.head(), count: journal.root().count }
 }

@@ -93,7 +93,7 @@ impl ConnectionMachine {
         };
         self.next_channel = next;
         let mut effects = Vec::new();
-        let channel = Channel::open(journal, cursor, now, &mut effects);
+        let channel = Channel::open(journal, self.peer, cursor, now, &mut effects);
         self.channels.insert(number, channel);
         self.carry_out(number, journal.id(), effects);
         self.advance(journal.id(), journals, now);
@@ -119,7 +119,7 @@ impl ConnectionMachine {
         }
         let mut effects = Vec::new();
         let allowed = Allowed { roomy: self.room() > 0, takes: permission == Permission::Write };
-        let open = Channel::accept(journal, opening, cursor, allowed, now, &mut effects);
+        let open = Channel::accept(journal, opening, (self.peer, cursor), allowed, now, &mut effects);
         self.channels.insert(channel, open);
         self.carry_out(channel, journal.id(), effects);
         self.advance(journal.id(), journals, now);

@@ -19,7 +19,7 @@ use crate::crypto::sign::DeviceKey;
 use crate::error::StoreError;
 use crate::fact::entry::Entry;
 use crate::fact::unchecked::EntryError;
-use crate::ids::{Cursor, DeviceId, EntryId, JournalId};
+use crate::ids::{Cursor, DeviceId, EntryId, JournalId, StoreId};
 use crate::journal::set::Journal;
 use crate::limits::{CONNECTION_CREDIT_BYTES, HANDSHAKE_FRAME_BYTES, QUEUE_BYTES, QUEUE_FEED_BYTES};
 use crate::session::channel::{Channel, Opening};
@@ -86,7 +86,11 @@ pub(crate) type Verdicts = Vec<(EntryId, Result<Entry, EntryError>)>;
 pub(crate) struct ConnectionMachine {
     key: DeviceKey,
     /// Who the other side has proved to be.
-    peer: Option<DeviceId>,
+    device: Option<DeviceId>,
+    /// This side's store.
+    store: StoreId,
+    /// The peer's, once it has proved who it is.
+    peer: StoreId,
     dialled: bool,
     phase: Phase,
     channels: LiteMap<u32, Channel>,
@@ -116,8 +120,8 @@ pub(crate) struct ConnectionMachine {
 impl ConnectionMachine {
     /// The dialling side: says hello.
     pub(crate) fn dial(key: DeviceKey, dialler: Dialler, now: Instant) -> Self {
-        let hello = Message::Hello(dialler.hello.clone());
-        let mut machine = Self::new(key, Phase::Dialling(dialler), true, now);
+        let (hello, store) = (Message::Hello(dialler.hello.clone()), dialler.hello.store);
+        let mut machine = Self::new((key, store), Phase::Dialling(dialler), true, now);
         machine.say(&hello);
         machine
     }
@@ -125,19 +129,21 @@ impl ConnectionMachine {
     /// The accepting side: waits for a hello. `nonce` is 32 fresh random bytes, `names` the addresses
     /// under which this node may be dialled, if they are known.
     pub(crate) fn accept_connection(
-        key: DeviceKey,
+        (key, store): (DeviceKey, StoreId),
         nonce: [u8; 32],
         names: Option<Vec<String>>,
         binding: Vec<u8>,
         now: Instant,
     ) -> Self {
-        Self::new(key, Phase::Accepting { nonce, names, binding }, false, now)
+        Self::new((key, store), Phase::Accepting { nonce, names, binding }, false, now)
     }
 
-    fn new(key: DeviceKey, phase: Phase, dialled: bool, now: Instant) -> Self {
+    fn new((key, store): (DeviceKey, StoreId), phase: Phase, dialled: bool, now: Instant) -> Self {
         Self {
             key,
-            peer: None,
+            device: None,
+            store,
+            peer: StoreId::from_bytes([0; StoreId::LEN]),
             phase,
             channels: LiteMap::new(),
             asked: LiteMap::new(),
@@ -159,8 +165,8 @@ impl ConnectionMachine {
     }
 
     /// The first words of a dialling node.
-    pub(crate) fn hello(device: DeviceId, nonce: [u8; 32], address: String) -> Hello {
-        Hello { versions: (VERSION, VERSION), suite: SUITE, nonce, device, address }
+    pub(crate) fn hello(device: DeviceId, store: StoreId, nonce: [u8; 32], address: String) -> Hello {
+        Hello { versions: (VERSION, VERSION), suite: SUITE, nonce, device, store, address }
     }
 
     /// Whether the peer has proved who it is and the connection is not over.
@@ -217,19 +223,21 @@ impl ConnectionMachine {
                 return Ok(());
             }
             (Phase::Accepting { nonce, names, binding }, Message::Hello(hello)) => {
-                let (acceptor, ack) = Acceptor::answer(&hello, names.as_deref(), *nonce, binding, &self.key)?;
+                let own = (&self.key, self.store);
+                let (acceptor, ack) = Acceptor::answer(&hello, names.as_deref(), *nonce, binding, own)?;
                 self.phase = Phase::Proving(acceptor);
                 self.say(&Message::HelloAck(ack));
                 return Ok(());
             }
             (Phase::Dialling(dialler), Message::HelloAck(ack)) => {
                 let signature = dialler.finish(&ack, &self.key)?;
-                self.open(ack.device, Some(&Message::Auth { signature }));
+                self.open((ack.device, ack.store), Some(&Message::Auth { signature }));
                 return Ok(());
             }
             (Phase::Proving(acceptor), Message::Auth { signature }) => {
                 let device = acceptor.finish(&signature)?;
-                self.open(device, None);
+                let store = acceptor.store;
+                self.open((device, store), None);
                 return Ok(());
             }
             (Phase::Open, Message::Ping { number }) => {
@@ -252,15 +260,15 @@ impl ConnectionMachine {
     }
 
     /// Both have proved who they are, with these last words of this side.
-    fn open(&mut self, peer: DeviceId, proof: Option<&Message>) {
-        (self.phase, self.peer) = (Phase::Open, Some(peer));
+    fn open(&mut self, (device, store): (DeviceId, StoreId), proof: Option<&Message>) {
+        (self.phase, self.device, self.peer) = (Phase::Open, Some(device), store);
         proof.map(|proof| self.say(proof));
-        self.effects.push_back(ConnectionEffect::Authenticated(peer));
+        self.effects.push_back(ConnectionEffect::Authenticated(device));
     }
 
     /// What the peer may do with a journal: nothing before it has proved who it is.
     pub(super) fn permission(&self, journal: JournalId, journals: &dyn Journals) -> Permission {
-        self.peer.map_or(Permission::Denied, |peer| journals.permission(&peer, journal))
+        self.device.map_or(Permission::Denied, |device| journals.permission(&device, journal))
     }
 
     /// The verdicts on the bundle that was last given to be checked.

@@ -10,8 +10,8 @@ use crate::merkle::subtree::Root;
 use crate::session::message::bundle::Bundle;
 use crate::session::message::subtrees::{decode_answer, decode_prefix, encode_answer, encode_prefix};
 use crate::session::message::{
-    CODE_BYTES, ChannelMessage, Hello, HelloAck, Hint, LEADING_MAX, LEADING_MIN, Leading, Message,
-    MessageError, Plan, REASON_BYTES, Reason, STATEMENT_BYTES, Summary,
+    CODE_BYTES, ChannelMessage, Hello, HelloAck, LEADING_MAX, LEADING_MIN, Leading, Message, MessageError,
+    Plan, REASON_BYTES, Reason, STATEMENT_BYTES, Summary,
 };
 use crate::symbols::cell::Cell;
 use crate::symbols::mapping::ShortId;
@@ -71,7 +71,7 @@ impl Message {
                     .unsigned(hello.versions.1)
                     .unsigned(hello.suite)
                     .bytes(&hello.nonce);
-                w.bytes(hello.device.as_bytes()).text(&hello.address);
+                w.bytes(hello.device.as_bytes()).bytes(hello.store.as_bytes()).text(&hello.address);
             }
             Self::HelloAck(ack) => {
                 w.canonical(&[kind::HELLO_ACK]).canonical(&ack.unsigned()).bytes(&ack.signature);
@@ -106,6 +106,7 @@ impl Message {
                 suite: number(r)?,
                 nonce: r.array_of_bytes("32 bytes of a nonce")?,
                 device: DeviceId::from_bytes(r.array_of_bytes("32 bytes of a device")?),
+                store: store(r)?,
                 address: text(r, "address", ADDRESS_BYTES)?,
             }),
             kind::HELLO_ACK => Self::HelloAck(HelloAck {
@@ -113,6 +114,7 @@ impl Message {
                 suite: number(r)?,
                 nonce: r.array_of_bytes("32 bytes of a nonce")?,
                 device: DeviceId::from_bytes(r.array_of_bytes("32 bytes of a device")?),
+                store: store(r)?,
                 signature: r.array_of_bytes("64 bytes of a signature")?,
             }),
             kind::AUTH => Self::Auth { signature: r.array_of_bytes("64 bytes of a signature")? },
@@ -133,8 +135,9 @@ impl Message {
 impl HelloAck {
     /// Its bytes without type and signature: what the signatures cover.
     pub(crate) fn unsigned(&self) -> Vec<u8> {
-        let mut w = Writer::with_capacity(80);
+        let mut w = Writer::with_capacity(96);
         w.unsigned(self.version).unsigned(self.suite).bytes(&self.nonce).bytes(self.device.as_bytes());
+        w.bytes(self.store.as_bytes());
         w.into_bytes()
     }
 }
@@ -173,27 +176,21 @@ impl ChannelMessage {
         match self {
             Self::Open { journal, summary, root, sketch, cursor } => {
                 head(kind::OPEN);
-                let fixed: [&[u8]; 4] =
-                    [journal.as_bytes(), summary.store.as_bytes(), root, &sketch.to_bytes()];
+                let fixed: [&[u8]; 3] = [journal.as_bytes(), root, &sketch.to_bytes()];
                 w.bytes(&fixed.concat());
                 summary.encode(w);
                 match cursor {
-                    Some(cursor) => w.array(2).bytes(&cursor.store).unsigned(cursor.number),
+                    Some(number) => w.unsigned(*number),
                     None => w.null(),
                 };
             }
-            Self::Same { store, at, takes } => {
+            Self::Same { at, takes } => {
                 head(kind::SAME);
-                match store {
-                    Some(store) => w.bytes(store.as_bytes()),
-                    None => w.null(),
-                };
                 w.unsigned(*at);
                 w.bool(*takes);
             }
             Self::Differ { summary, plan, takes } => {
                 head(kind::DIFFER);
-                w.bytes(summary.store.as_bytes());
                 summary.encode(w);
                 match plan {
                     Plan::Feed { opener_after, acceptor_after } => {
@@ -284,10 +281,9 @@ impl ChannelMessage {
     fn decode(kind: u8, r: &mut Reader<'_>) -> Result<Self, MessageError> {
         Ok(match kind {
             kind::OPEN => decode_open(r)?,
-            kind::SAME => Self::Same { store: r.optional(store)?, at: number(r)?, takes: r.bool()? },
+            kind::SAME => Self::Same { at: number(r)?, takes: r.bool()? },
             kind::DIFFER => {
-                let store = store(r)?;
-                let (summary, plan) = (Summary::decode(store, r)?, decode_plan(r)?);
+                let (summary, plan) = (Summary::decode(r)?, decode_plan(r)?);
                 Self::Differ { summary, plan, takes: r.bool()? }
             }
             kind::CLOSE => Self::Close(reason(r)?),
@@ -357,32 +353,28 @@ impl Summary {
         w.unsigned(self.count).unsigned(self.at.saturating_sub(self.count));
     }
 
-    fn decode(store: StoreId, r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let (count, position) = (number(r)?, r.position());
         let at = count.saturating_add(number(r)?);
         if at > SAFE_INTEGER {
             return Err(Reader::out_of_bounds(position, "number of the last entry"));
         }
-        Ok(Self { store, at, count })
+        Ok(Self { at, count })
     }
 }
 
 /// What has a fixed length in one byte string, then the rest.
 fn decode_open(r: &mut Reader<'_>) -> Result<ChannelMessage, DecodeError> {
-    let fixed = r.array_of_bytes::<144>("144 bytes of journal, store, root and sketch")?;
+    let fixed = r.array_of_bytes::<128>("128 bytes of journal, root and sketch")?;
     let (journal, rest) = fixed.split_first_chunk().unwrap_or((&[0; 32], &[]));
-    let (store, rest) = rest.split_first_chunk().unwrap_or((&[0; 16], &[]));
     let (root, rest) = rest.split_first_chunk().unwrap_or((&[0; 32], &[]));
     let sketch = rest.first_chunk().unwrap_or(&[0; Sketch::BYTES]);
     Ok(ChannelMessage::Open {
         journal: JournalId::from_bytes(*journal),
-        summary: Summary::decode(StoreId::from_bytes(*store), r)?,
+        summary: Summary::decode(r)?,
         root: *root,
         sketch: Sketch::from_bytes(sketch),
-        cursor: r.optional(|r| {
-            r.array_of("parts of a cursor", 2)?;
-            Ok(Hint { store: r.array_of_bytes("4 bytes of a store's id")?, number: number(r)? })
-        })?,
+        cursor: r.optional(number)?,
     })
 }
 

@@ -11,7 +11,7 @@ mod subtrees;
 
 use crate::codec::cbor::DecodeError;
 use crate::crypto::hash::Hash;
-use crate::ids::{Cursor, DeviceId, EntryId, JournalId, StoreId};
+use crate::ids::{DeviceId, EntryId, JournalId, StoreId};
 use crate::limits::{FRAME_BYTES, HANDSHAKE_FRAME_BYTES, SIGNATURE_BYTES};
 use crate::merkle::prefix::Prefix;
 use crate::merkle::subtree::Root;
@@ -63,6 +63,8 @@ pub(crate) struct Hello {
     pub(crate) suite: u64,
     pub(crate) nonce: [u8; 32],
     pub(crate) device: DeviceId,
+    /// The store of the dialling side.
+    pub(crate) store: StoreId,
     /// The address dialled, in its canonical form.
     pub(crate) address: String,
 }
@@ -74,6 +76,8 @@ pub(crate) struct HelloAck {
     pub(crate) suite: u64,
     pub(crate) nonce: [u8; 32],
     pub(crate) device: DeviceId,
+    /// The store of the accepting side.
+    pub(crate) store: StoreId,
     pub(crate) signature: [u8; SIGNATURE_BYTES],
 }
 
@@ -98,7 +102,6 @@ impl Reason {
 /// A journal as one side sees it when a channel opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Summary {
-    pub(crate) store: StoreId,
     /// Number of the last entry, at least `count`.
     pub(crate) at: u64,
     /// How many entries it has.
@@ -121,21 +124,6 @@ pub(crate) enum Plan {
     OpenerLists,
 }
 
-/// A place in a store that both sides know: where this side is in the other's store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Hint {
-    /// The first bytes of the store's id.
-    pub(crate) store: [u8; 4],
-    pub(crate) number: u64,
-}
-
-impl From<Cursor> for Hint {
-    fn from(cursor: Cursor) -> Self {
-        let store = cursor.store.as_bytes().first_chunk().copied().unwrap_or_default();
-        Self { store, number: cursor.number }
-    }
-}
-
 /// A message about one channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ChannelMessage {
@@ -146,12 +134,11 @@ pub(crate) enum ChannelMessage {
         /// The root's hash.
         root: Hash,
         sketch: Sketch,
-        /// Up to where the opener has what the acceptor's store holds, as it remembers.
-        cursor: Option<Hint>,
+        /// Up to which number the opener has what the acceptor's store holds, as it remembers.
+        cursor: Option<u64>,
     },
-    /// The roots are equal. The store's id is left out if the opener's cursor names it. Whether anything is taken
-    /// from the opener.
-    Same { store: Option<StoreId>, at: u64, takes: bool },
+    /// The roots are equal; the acceptor's last number, and whether anything is taken from the opener.
+    Same { at: u64, takes: bool },
     /// They are not.
     Differ { summary: Summary, plan: Plan, takes: bool },
     /// The journal is not served, or the channel ends.

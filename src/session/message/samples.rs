@@ -30,7 +30,7 @@ fn root(count: u64) -> Root {
 }
 
 fn summary(count: u64) -> Summary {
-    Summary { store: StoreId::from_bytes([7; 16]), at: count, count }
+    Summary { at: count, count }
 }
 
 /// Chains of two devices, what stands before named in each way, and a record of no usual form.
@@ -53,8 +53,10 @@ fn bundle() -> Bundle {
 /// Each kind of message, in each of its shapes, under its name.
 fn samples() -> Vec<(&'static str, Message)> {
     let address = "hub.example:443".to_owned();
-    let hello = Hello { versions: (1, 1), suite: 0, nonce: [1; 32], device: key(1).device(), address };
-    let ack = HelloAck { version: 1, suite: 0, nonce: [2; 32], device: key(2).device(), signature: [3; 64] };
+    let (device, store) = (key(1).device(), StoreId::from_bytes([7; 16]));
+    let hello = Hello { versions: (1, 1), suite: 0, nonce: [1; 32], device, store, address };
+    let (device, store) = (key(2).device(), StoreId::from_bytes([9; 16]));
+    let ack = HelloAck { version: 1, suite: 0, nonce: [2; 32], device, store, signature: [3; 64] };
     let reason = Reason::new("NOT_SERVED", "the journal is not served here");
     let prefix = |leading: &[u8]| Prefix::from_leading_bytes(leading).unwrap();
     let ids = |count: u8| (0..count).map(|byte| EntryId::from_bytes([byte; 32])).collect::<Vec<_>>();
@@ -68,7 +70,6 @@ fn samples() -> Vec<(&'static str, Message)> {
         sketch: Sketch::of(&ids(9)),
         cursor,
     };
-    let hint = Hint { store: [9; 4], number: 990 };
     let differ = |plan| ChannelMessage::Differ { summary: summary(3), plan, takes: true };
     let mut children = Box::new([Node::EMPTY; 16]);
     for (node, byte) in children.iter_mut().zip(0..) {
@@ -90,11 +91,10 @@ fn samples() -> Vec<(&'static str, Message)> {
         ("goaway", Message::Goaway(reason.clone())),
     ];
     let messages = [
-        ("open", open(Some(hint))),
+        ("open", open(Some(990))),
         ("open-without-cursor", open(None)),
-        ("same", ChannelMessage::Same { store: Some(StoreId::from_bytes([7; 16])), at: 3, takes: true }),
-        ("same-store-left-out", ChannelMessage::Same { store: None, at: 3, takes: true }),
-        ("same-nothing-taken", ChannelMessage::Same { store: None, at: 3, takes: false }),
+        ("same", ChannelMessage::Same { at: 3, takes: true }),
+        ("same-nothing-taken", ChannelMessage::Same { at: 3, takes: false }),
         ("differ-feed", differ(Plan::Feed { opener_after: 12, acceptor_after: 0 })),
         ("differ-descend", differ(Plan::Descend)),
         ("differ-symbols", differ(Plan::Symbols { difference: 100, coming: 162, cells: cells.clone() })),

@@ -253,6 +253,10 @@ fn exists(path: &Path) -> Result<bool, StoreError> {
 }
 
 impl Store for RedbStore {
+    fn id(&self) -> StoreId {
+        self.handle.inner.store()
+    }
+
     async fn head(&self, journal: JournalId) -> Result<Cursor, StoreError> {
         Ok(self.handle.inner.head(journal))
     }

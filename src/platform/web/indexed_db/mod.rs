@@ -238,6 +238,10 @@ fn packs_for(wanted: usize, packs: u32, bytes: usize) -> u32 {
 }
 
 impl Store for IndexedDbStore {
+    fn id(&self) -> StoreId {
+        self.inner.database.id()
+    }
+
     async fn head(&self, journal: JournalId) -> Result<Cursor, StoreError> {
         let (key, before) = (journal_key(journal), self.known(journal));
         let found = self.ask(JOURNALS, &|journals| Ok(vec![journals.get(&key)?])).await?;
