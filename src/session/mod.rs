@@ -6,4 +6,5 @@ pub(crate) mod failure;
 pub(crate) mod feed;
 pub(crate) mod handshake;
 pub(crate) mod message;
+pub(crate) mod phase;
 pub(crate) mod report;

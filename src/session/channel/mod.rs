@@ -10,12 +10,15 @@
 mod difference;
 mod incoming;
 mod plan;
+mod progress;
+
+use core::time::Duration;
 
 use crate::crypto::hash::Hash;
 use crate::fact::entry::Entry;
 use crate::ids::{Cursor, JournalId};
 use crate::journal::set::Journal;
-use crate::limits::{EMPTY_MESSAGES, FRUITLESS_ROUNDS, IDS_PER_ROUND, REPLY, ROUNDS};
+use crate::limits::{EMPTY_MESSAGES, FRUITLESS_ROUNDS, IDS_PER_ROUND, ROUNDS};
 use crate::merkle::subtree::Root;
 use crate::reconcile::decoding::Decoding;
 use crate::reconcile::descent::Descent;
@@ -25,6 +28,7 @@ use crate::session::channel::plan::{names, plan, summary};
 use crate::session::failure::PeerError;
 use crate::session::feed::{Fed, Feed, Next, Outgoing};
 use crate::session::message::{ChannelMessage, Hint, MessageError, Plan, Summary};
+use crate::session::phase::SyncPhase;
 use crate::session::report::SyncReport;
 use crate::symbols::mapping::ShortId;
 use crate::symbols::sketch::Sketch;
@@ -103,6 +107,8 @@ struct Round {
 pub(crate) struct Channel {
     journal: JournalId,
     phase: Phase,
+    /// What those who look on were told of that.
+    told: Option<SyncPhase>,
     opener: bool,
     /// The peer's store and last number at the opening, once known.
     peer: Option<Cursor>,
@@ -136,6 +142,7 @@ impl Channel {
         Self {
             journal: journal.id(),
             phase: Phase::Opening,
+            told: None,
             opener,
             peer: None,
             view: View::new(journal),
@@ -249,18 +256,8 @@ impl Channel {
         self.journal
     }
 
-    /// Whether the peer has not answered the opening yet.
-    pub(crate) fn is_opening(&self) -> bool {
-        matches!(self.phase, Phase::Opening)
-    }
-
-    /// Whether a sync is under way.
-    pub(crate) fn is_syncing(&self) -> bool {
-        !matches!(self.phase, Phase::Live)
-    }
-
-    /// When the peer must have said something, and what is waited for.
-    pub(crate) fn deadline(&self) -> Option<(Instant, &'static str)> {
+    /// When the peer must have said something, if it has `reply` for that, and what is waited for.
+    pub(crate) fn deadline(&self, reply: Duration) -> Option<(Instant, &'static str)> {
         let waiting_for = match &self.phase {
             // What is not durable here is waiting for this side, not for the peer.
             _ if !self.incoming.unsettled.is_empty() => return None,
@@ -272,7 +269,7 @@ impl Channel {
             Phase::Exchanging => "waiting for entries, credit or the root",
             Phase::Live => return None,
         };
-        Some((self.heard.after(REPLY), waiting_for))
+        Some((self.heard.after(reply), waiting_for))
     }
 
     /// A message from the peer.
