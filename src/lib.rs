@@ -120,6 +120,7 @@ pub use service::peers::{PeerInfo, PeerStatus};
 pub use session::failure::PeerError;
 pub use session::message::MessageError;
 pub use session::permission::{Permission, PermissionPolicy, Permissions};
+pub use session::phase::SyncPhase;
 pub use session::report::SyncReport;
 pub use time::{Instant, Now, WallTime};
 pub use verification::{

@@ -24,6 +24,12 @@ export interface SyncReport {
   readonly entries: number;
 }
 
+/**
+ * How far a sync is: the peer was asked and has not answered; the two find out what they differ in; entries travel;
+ * the roots were equal, and what is new follows by itself. A phase that is over at once may be passed over.
+ */
+export type SyncPhase = "opening" | "comparing" | "exchanging" | "live";
+
 /** An event of a node; `detail` says more. */
 export class SyncNodeEvent<Type extends string, Detail> extends Event {
   declare readonly type: Type;
@@ -45,6 +51,19 @@ export interface SyncNodeEventMap {
   connected: SyncNodeEvent<"connected", { readonly peer: string; readonly device: DeviceId }>;
   /** A connection ended, or could not be made. */
   disconnected: SyncNodeEvent<"disconnected", { readonly peer: string; readonly error: IsorootError }>;
+  /** The sync with a peer has come this far. */
+  phase: SyncNodeEvent<
+    "phase",
+    { readonly peer: string; readonly journal: JournalId; readonly phase: SyncPhase }
+  >;
+  /**
+   * A sync ended before the roots were equal; or the journal is no longer kept equal with a peer, though the
+   * connection goes on. It is tried again.
+   */
+  syncFailed: SyncNodeEvent<
+    "syncFailed",
+    { readonly peer: string; readonly journal: JournalId; readonly error: IsorootError }
+  >;
   /** A sync ended with equal roots. */
   synced: SyncNodeEvent<
     "synced",
@@ -52,11 +71,12 @@ export interface SyncNodeEventMap {
   >;
   /** The journal has new entries, own ones or others'; `number` is the last one's place here. */
   grew: SyncNodeEvent<"grew", { readonly journal: JournalId; readonly number: number }>;
-  /** So many entries that were held back, since they were ahead of the clock here, are shown from now on. */
+  /** A peer has made entries durable: everything whose number here is at most `upto`. */
   delivered: SyncNodeEvent<
     "delivered",
     { readonly peer: string; readonly device: DeviceId; readonly journal: JournalId; readonly upto: number }
   >;
+  /** So many entries that were held back, since they were ahead of the clock here, are shown from now on. */
   due: SyncNodeEvent<"due", { readonly journal: JournalId; readonly entries: number }>;
   /** Listeners were too slow: so many events are gone. */
   lagged: SyncNodeEvent<"lagged", { readonly missed: number }>;

@@ -72,9 +72,13 @@ function notAFile(): IsorootError {
 
 /**
  * The bytes of a source in pieces, the next one read when it is asked for. Ends with the signal at once, also
- * in the middle of a read; the source is told. @internal
+ * in the middle of a read; the source is told. Where the source itself fails, `failed` is done first. @internal
  */
-export async function* pieces(source: FileSource, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+export async function* pieces(
+  source: FileSource,
+  signal: AbortSignal | undefined,
+  failed: () => Promise<void>,
+): AsyncGenerator<Uint8Array> {
   if (isBytes(source)) {
     for (let at = 0; at < source.length; at += PIECE) yield source.subarray(at, at + PIECE);
     return;
@@ -83,8 +87,11 @@ export async function* pieces(source: FileSource, signal: AbortSignal | undefine
   let ended = false;
   try {
     while (true) {
-      // Rejects with the source's own error as it is.
-      const { done, value } = await orAborted(read(), signal);
+      const { done, value } = await orAborted(read(), signal).catch(async (error: unknown) => {
+        // What that comes to is not what there is to be told: the source's own error is, as it is.
+        if (!signal?.aborted) await failed().catch(() => {});
+        throw error;
+      });
       if (done) {
         ended = true;
         return;

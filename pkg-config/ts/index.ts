@@ -12,7 +12,7 @@ export {
   type Transport,
 } from "./custom.js";
 export { IsorootError, type Fault } from "./errors.js";
-export { SyncNodeEvent, type SyncNodeEventMap, type SyncNodeListener, type SyncReport } from "./events.js";
+export { SyncNodeEvent, type SyncNodeEventMap, type SyncNodeListener, type SyncPhase, type SyncReport } from "./events.js";
 export type { Entry, Fact, FactRecord, FactsOptions, FactValue, HeldEntry, Query, Range } from "./facts.js";
 export { fileHeader, type FileHeader, type FileSource, type ImportReport } from "./files.js";
 export { Identity } from "./identity.js";

@@ -2,8 +2,8 @@
 
 import { BloomFilter } from "./bloom.js";
 import { type Connection, tameConnection } from "./custom.js";
-import { answer, peersElsewhere, syncElsewhere } from "./elsewhere.js";
-import { fromPlain, IsorootError, type PlainError } from "./errors.js";
+import { peersAnywhere, syncAnywhere } from "./elsewhere.js";
+import { IsorootError } from "./errors.js";
 import { SyncNodeEvent, type SyncNodeEventMap, type SyncNodeListener } from "./events.js";
 import {
   type Entry,
@@ -23,10 +23,11 @@ import { asking, type Instance, load } from "./load.js";
 import { around, type CreateOptions, type NodeOptions, type OpenOptions } from "./options.js";
 import type { Proved } from "./proofs.js";
 import type { Delivery, PeerDelivery } from "./receipts.js";
-import type { RawEvent, RawExporting, RawGiven, RawNode } from "./raw.js";
+import { News } from "./news.js";
+import type { RawExporting, RawGiven, RawNode, RawSync } from "./raw.js";
 import type { Statistics } from "./statistics.js";
 import { type Appended, type PeerInfo, type PeerSync, type State, type Status, toPeers, toStatus, toSyncs } from "./status.js";
-import { NOT_STARTED, Tabs } from "./tabs.js";
+import { NOT_STARTED } from "./tabs.js";
 import { judging, type Received, type ReceiveOptions, type Submission, submissions } from "./verification.js";
 import { aborted, type Call, endless, TIMEOUT, type WaitOptions, within } from "./wait.js";
 
@@ -45,10 +46,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
   #state: State = "stopped";
   #closing: Promise<void> | undefined;
   readonly #growth: Growth;
-  /** The other nodes on this store and journal, where there may be any. */
-  readonly #tabs: Tabs | undefined;
-  /** Whether this node dials: of those that share a store and a journal one does. */
-  #dials = false;
+  readonly #news: News;
 
   /**
    * A node on a new journal, or on the one with this genesis or name if the store has it.
@@ -109,8 +107,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
     this.journal = raw.journal as JournalId;
     this.device = raw.device as DeviceId;
     instance.onCrash(this.#onCrash);
-    this.#tabs = store === undefined ? undefined : this.#join(store);
-    void this.#pump();
+    this.#news = new News(this, raw, this.#growth, store);
   }
 
   /** How the node stands. */
@@ -144,7 +141,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
     if (options.signal?.aborted) throw aborted(options.signal);
     const ends = this.#state === "running" || this.#state === "starting";
     const stopped = this.#call("stopping", options, (raw) => raw.stop());
-    this.#tabs?.leave(NOT_STARTED);
+    this.#news.tabs?.leave(NOT_STARTED);
     if (ends) this.#become("stopping");
     await stopped;
     if (this.#state === "stopping") {
@@ -167,7 +164,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
     if (this.#state === "crashed") return;
     this.#become("closed");
     this.#growth.wake();
-    this.#tabs?.close();
+    this.#news.tabs?.close();
     this.#instance.offCrash(this.#onCrash);
     // An instance that crashes now has closed it as well.
     await within(this.#raw.close(), "closing", {}, this.#instance).catch((error: unknown) => {
@@ -333,7 +330,8 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
    * A `Blob` or `Uint8Array` is checked whole first: if anything is wrong with it, nothing is imported. A
    * stream is imported as it comes, never faster than it is stored. If it turns out wrong, the entries before
    * that stay, each as authentic as if a peer had sent it, and `done` of the error says how many they are. If
-   * the signal is aborted or the stream itself fails, what was taken in by then stays.
+   * the stream itself fails, every entry that came whole before that is taken in, and its own error comes out. If
+   * the signal is aborted, what was taken in by then stays.
    */
   async import(source: FileSource, options: { signal?: AbortSignal } = {}): Promise<ImportReport> {
     if (isWhole(source)) await this.#read(source, true, options.signal);
@@ -343,7 +341,8 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
   async #read(source: FileSource, check: boolean, signal: AbortSignal | undefined): Promise<ImportReport> {
     const call = <T>(work: (raw: RawNode) => Promise<T>) => this.#call("importing", endless(signal), work);
     const importing = await call(async (raw) => raw.import(check));
-    for await (const piece of pieces(source, signal)) await call(() => importing.push(piece));
+    const failed = () => call(() => importing.unreadable());
+    for await (const piece of pieces(source, signal, failed)) await call(() => importing.push(piece));
     return call(() => importing.finish());
   }
 
@@ -352,17 +351,30 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
    * is a failure in the result. The node must be started.
    *
    * Of the tabs that share a store and a journal the one that dials does it for the others, or the next one
-   * if it dies meanwhile. Aborting ends the wait: the sync itself goes on.
+   * if it dies meanwhile. Aborting ends the wait and frees what is kept for it; the sync itself goes on, since it is
+   * for the node's sake that its peers are kept equal.
    */
   async sync(options: WaitOptions & { peers?: readonly string[] } = {}): Promise<PeerSync[]> {
     const peers = options.peers && Array.from(options.peers, String);
-    const syncs = await this.#call("syncing", options, (raw, call) =>
-      raw.sync(peers).catch((error: PlainError) => {
-        if (error?.code !== "OTHER_TAB" || !this.#tabs) throw error;
-        return syncElsewhere(raw, this.#growth, this.#tabs, peers, call);
-      }),
+    return toSyncs(await this.#sync("syncing", peers, false, options));
+  }
+
+  /**
+   * Resolves when all that is here now is durable at a peer of the node, or at all of them, and all that they have
+   * is here. It waits through lost connections, peers that are away and the time between attempts, for as long as it
+   * takes if no `timeout` is given. It fails when the node is stopped or closed, a peer is removed, and for what does
+   * not pass by itself (an error that is not `retryable`): a peer that refuses the journal or breaks the protocol,
+   * another device, a store that fails. Aborting ends the wait and frees what is kept for it.
+   */
+  async synced(options: WaitOptions & { peer?: string } = {}): Promise<void> {
+    const { peer, timeout = Infinity } = options;
+    await this.#sync("waiting for peers", peer === undefined ? peer : [String(peer)], true, { ...options, timeout });
+  }
+
+  #sync(what: string, peers: string[] | undefined, patient: boolean, options: WaitOptions): Promise<RawSync[]> {
+    return this.#call(what, options, (raw, call) =>
+      syncAnywhere(raw, this.#growth, this.#news.tabs, { peers, patient }, call),
     );
-    return toSyncs(syncs);
   }
 
   /**
@@ -396,7 +408,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
     const ours = address.startsWith("pipe:");
     return this.#call("changing the peers", options, async (raw) => {
       const changed = await (added ? raw.addPeer(address, keep && !ours) : raw.removePeer(address, !ours));
-      if (!ours) this.#tabs?.change(address, added);
+      if (!ours) this.#news.tabs?.change(address, added);
       return changed;
     });
   }
@@ -406,7 +418,7 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
    * one, or the one of another tab that shares store and journal.
    */
   async peers(options: WaitOptions = {}): Promise<PeerInfo[]> {
-    return toPeers(await this.#call("asking", options, (raw, call) => peersElsewhere(raw, this.#tabs, call)));
+    return toPeers(await this.#call("asking", options, (raw, call) => peersAnywhere(raw, this.#news.tabs, call)));
   }
 
   /**
@@ -430,21 +442,6 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
     return this.#call("asking", options, (raw) => raw.persist());
   }
 
-  /** Takes part in what the tabs that share the store tell each other. */
-  #join(store: string): Tabs | undefined {
-    return Tabs.join(store, {
-      journal: this.journal,
-      heard: (event) => {
-        if (!this.#dials && (this.#state === "starting" || this.#state === "running")) this.#tell(event);
-      },
-      changed: (address, added) => {
-        // It may be of a kind that is not dialled here.
-        void (added ? this.#raw.addPeer(address, false) : this.#raw.removePeer(address, false)).catch(() => {});
-      },
-      asked: (question) => answer(this.#raw, this.#growth, question),
-    });
-  }
-
   /** Calls the wasm, unless that is over, and waits no longer than asked for. */
   async #call<T>(
     what: string,
@@ -464,42 +461,11 @@ export class SyncNode extends EventTarget implements AsyncDisposable {
 
   readonly #onCrash = (error: IsorootError): void => {
     this.#become("crashed");
-    this.#tabs?.close();
+    this.#news.tabs?.close();
     this.#growth.wake();
     // From a stack of its own: this one ends in the wreck.
     queueMicrotask(() => this.dispatchEvent(new SyncNodeEvent("crashed", { error })));
   };
-
-  /** Fetches events in batches, and calls the listeners from here, where no wasm is on the stack. */
-  async #pump(): Promise<void> {
-    try {
-      while (true) for (const event of await this.#raw.events()) this.#happened(event);
-    } catch {
-      // Closed.
-    }
-  }
-
-  #happened(event: RawEvent): void {
-    if (event.type === "started" || event.type === "stopped") {
-      // The wasm tells when it dials, which of the tabs that share a store one does.
-      this.#dials = event.type === "started";
-      if (this.#dials && this.#tabs) {
-        // Asked, it knows that it dials.
-        void this.#raw.status().then(() => this.#tabs?.lead(), () => {});
-      }
-      return;
-    }
-    this.#tabs?.tell(event);
-    this.#tell(event);
-  }
-
-  #tell({ type, detail }: RawEvent): void {
-    if (this.#state === "closed") return;
-    if (type === "grew" || type === "due" || type === "lagged") this.#growth.wake();
-    const error = detail?.["error"];
-    const told = error ? { ...detail, error: fromPlain(error) } : detail;
-    this.dispatchEvent(new SyncNodeEvent(type, told));
-  }
 }
 
 // The methods of EventTarget, with the events that there are.

@@ -1,6 +1,7 @@
 // How a node is made: which journal, where it is kept, whom it dials.
 
 import { type Store, tameStore, tameTransports, type Transport } from "./custom.js";
+import { IsorootError } from "./errors.js";
 import type { Identity } from "./identity.js";
 import type { RawGiven } from "./raw.js";
 import type { WaitOptions } from "./wait.js";
@@ -21,6 +22,12 @@ export interface NodeOptions extends WaitOptions {
   peers?: readonly string[];
   /** Whether to dial `ws://` beyond this machine, where nothing that passes is secret or safe from change. */
   allowPlain?: boolean;
+  /**
+   * How long a peer that was asked something in a sync may take for its next sign of progress, in milliseconds:
+   * 30,000 by default. Then the sync fails with `TIMEOUT`, and the peer is dialled anew after a while. To be well
+   * above a round trip.
+   */
+  replyTimeout?: number;
   /**
    * The device's key, as an identity or its 32 secret bytes, if the store is not to hold it. By default a new
    * store makes one and keeps it. A store that was opened with an identity needs it each time: another is
@@ -46,11 +53,15 @@ export interface OpenOptions extends NodeOptions {
 
 /** What is around the node, read once; all but its key. @internal */
 export function around(options: NodeOptions): Omit<RawGiven, "identity"> {
-  const { store } = options;
+  const { store, replyTimeout } = options;
+  if (replyTimeout !== undefined && !(replyTimeout > 0)) {
+    throw new IsorootError("INVALID_TIMEOUT", "a time limit is above 0 milliseconds");
+  }
   return {
     store: typeof store === "string" && store !== "memory" ? store : undefined,
     custom: typeof store === "object" ? tameStore(store) : undefined,
     transports: tameTransports(options.transports ?? {}),
     plain: options.allowPlain ?? false,
+    reply: replyTimeout,
   };
 }

@@ -23,6 +23,7 @@ export interface RawPeer {
   device: string | null;
   failures: number;
   error: PlainError | null;
+  nextAttempt: number | null;
 }
 
 export interface RawSync {
@@ -45,6 +46,7 @@ export interface RawStatus {
   loadedFrom: "records" | "checkpoint" | "recordsAgain";
   checkpoint: number | null;
   connections: number;
+  waiting: number;
   dials: "this" | "other" | "none";
 }
 
@@ -117,7 +119,9 @@ export interface RawNode {
   statistics(): Promise<Statistics>;
   bloom(rate: number, expected: number | undefined): Promise<RawFilter>;
   receive(root: string, entries: RawSubmission[], judging: RawJudging, call: Call): Promise<Received>;
-  sync(peers: readonly string[] | undefined): Promise<RawSync[]>;
+  sync(peers: readonly string[] | undefined, patient: boolean, call: Call): Promise<RawSync[]>;
+  /** A call is gone that waited for a sync. */
+  forget(): void;
   events(): Promise<RawEvent[]>;
   export(): RawExporting;
   import(check: boolean): RawImporting;
@@ -131,6 +135,8 @@ export interface RawExporting {
 
 export interface RawImporting {
   push(bytes: Uint8Array): Promise<void>;
+  /** No more can be read of it: takes in what came whole. */
+  unreadable(): Promise<void>;
   finish(): Promise<ImportReport>;
 }
 
@@ -141,6 +147,8 @@ export interface RawGiven {
   custom: TameStore | undefined;
   transports: [string, Tame][];
   plain: boolean;
+  /** How long a peer may take for a reply, in milliseconds. */
+  reply: number | undefined;
   identity: Uint8Array | undefined;
 }
 

@@ -18,6 +18,8 @@ export interface PeerInfo {
   readonly failures: number;
   /** What the last failure was. */
   readonly error: IsorootError | null;
+  /** Milliseconds until the next attempt, if the node waits for that. */
+  readonly nextAttempt: number | null;
 }
 
 /** How syncing with one peer went. */
@@ -61,6 +63,8 @@ export interface Status {
   readonly checkpoint: number | null;
   /** Connections that are open or being made. */
   readonly connections: number;
+  /** Calls of `sync` and `synced` that wait here for a peer, each counted once for each of its peers. */
+  readonly waiting: number;
   /** Who dials: this node, another tab that shares store and journal, or nobody. */
   readonly dials: "this" | "other" | "none";
 }

@@ -46,7 +46,7 @@ export const NOT_STARTED: PlainError = {
 };
 
 /** The events that a dialling node tells the others. */
-const NEWS = new Set(["connected", "disconnected", "synced"]);
+const NEWS = new Set(["connected", "disconnected", "phase", "syncFailed", "synced"]);
 
 interface Asked {
   readonly question: Question;
@@ -200,16 +200,21 @@ const isReport = fields({
   root: isText,
 });
 
+const PHASES = new Set<unknown>(["opening", "comparing", "exchanging", "live"]);
+
 const DETAILS: Record<string, Is> = {
   connected: fields({ peer: isText, device: isText }),
   disconnected: fields({ peer: isText, error: isError }),
+  phase: fields({ peer: isText, journal: isText, phase: (value) => PHASES.has(value) }),
+  syncFailed: fields({ peer: isText, journal: isText, error: isError }),
   synced: fields({ peer: isText, journal: isText, report: isReport }),
 };
 
 function isNews(value: unknown, journal: string): value is RawEvent {
   if (!fields({ type: isText })(value)) return false;
   const { type, detail } = value as RawEvent;
-  return NEWS.has(type) && DETAILS[type]?.(detail) === true && (type !== "synced" || detail?.["journal"] === journal);
+  if (!NEWS.has(type) || DETAILS[type]?.(detail) !== true) return false;
+  return !detail || !("journal" in detail) || detail["journal"] === journal;
 }
 
 function isQuestion(value: unknown): value is Question {
@@ -222,7 +227,7 @@ function isQuestion(value: unknown): value is Question {
 const STATUS = new Set<unknown>(["idle", "connecting", "connected", "waiting"]);
 const ANSWERS: Record<Question["what"], Is> = {
   peers: list(
-    fields({ address: isText, status: (value) => STATUS.has(value), device: orNull(isText), failures: isNumber, error: orNull(isError) }),
+    fields({ address: isText, status: (value) => STATUS.has(value), device: orNull(isText), failures: isNumber, error: orNull(isError), nextAttempt: orNull(isNumber) }),
   ),
   sync: fields({ syncs: list(fields({ peer: isText, report: orNull(isReport), error: orNull(isError) })), number: isNumber }),
 };

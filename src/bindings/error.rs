@@ -147,6 +147,7 @@ fn describe(error: &dyn Error, code: Code, fault: Fault, peer: Option<&PeerError
         JsValue::UNDEFINED
     };
     let busy = code == Code::new("STORE_IN_USE");
+    let passing = peer.map_or(fault == Fault::Network, PeerError::is_passing);
     let fault_text = match fault {
         Fault::Caller => "caller",
         Fault::Peer => "peer",
@@ -159,7 +160,7 @@ fn describe(error: &dyn Error, code: Code, fault: Fault, peer: Option<&PeerError
         ("message", text(error)),
         ("fault", fault_text.into()),
         // Whether the same call may succeed later without anybody having changed anything.
-        ("retryable", JsValue::from_bool(busy || fault == Fault::Network)),
+        ("retryable", JsValue::from_bool(busy || passing)),
         ("peerCode", peer_code),
         ("cause", error.source().map_or(JsValue::UNDEFINED, text)),
     ])

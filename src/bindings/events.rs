@@ -1,5 +1,7 @@
 //! Events, peers, reports of syncs, and how a node stands, as plain objects.
 
+use core::time::Duration;
+
 use js_sys::Array;
 use wasm_bindgen::JsValue;
 
@@ -21,6 +23,13 @@ pub(super) fn event(event: &Event) -> JsValue {
         }
         Event::Disconnected { peer, error } => {
             ("disconnected", object(&[("peer", text(peer)), ("error", peer_error(error))]))
+        }
+        Event::Phase { peer, journal, phase } => {
+            ("phase", object(&[("peer", text(peer)), ("journal", text(journal)), ("phase", text(phase))]))
+        }
+        Event::SyncFailed { peer, journal, error } => {
+            let error = peer_error(error);
+            ("syncFailed", object(&[("peer", text(peer)), ("journal", text(journal)), ("error", error)]))
         }
         Event::Synced { peer, journal, report: done } => {
             ("synced", object(&[("peer", text(peer)), ("journal", text(journal)), ("report", report(done))]))
@@ -58,6 +67,7 @@ fn peer(peer: &PeerInfo) -> JsValue {
         ("device", optional(device.or(peer.device))),
         ("failures", peer.failures.into()),
         ("error", peer.last_error.as_ref().map_or(JsValue::NULL, peer_error)),
+        ("nextAttempt", peer.next_attempt.map_or(JsValue::NULL, milliseconds)),
     ])
 }
 
@@ -80,14 +90,18 @@ fn report(report: &SyncReport) -> JsValue {
         ("wireReceived", number(report.wire_received)),
         ("refused", number(report.refused)),
         ("rounds", report.rounds.into()),
-        ("milliseconds", JsValue::from_f64(report.duration.as_secs_f64() * 1_000.0)),
+        ("milliseconds", milliseconds(report.duration)),
         ("root", text(report.root)),
         ("entries", number(report.root.count)),
     ])
 }
 
-/// A journal as it is, how many connections there are, and who dials.
-pub(super) fn status(status: &JournalStatus, connections: usize, dials: &str) -> JsValue {
+fn milliseconds(duration: Duration) -> JsValue {
+    JsValue::from_f64(duration.as_secs_f64() * 1_000.0)
+}
+
+/// A journal as it is, how many connections there are and callers that wait for syncs, and who dials.
+pub(super) fn status(status: &JournalStatus, (connections, waiting): (usize, usize), dials: &str) -> JsValue {
     let (loaded, checkpoint) = match status.loaded_from {
         LoadedFrom::Records => ("records", None),
         LoadedFrom::Checkpoint { number } => ("checkpoint", Some(number)),
@@ -107,6 +121,7 @@ pub(super) fn status(status: &JournalStatus, connections: usize, dials: &str) ->
         ("loadedFrom", loaded.into()),
         ("checkpoint", checkpoint.map_or(JsValue::NULL, number)),
         ("connections", number(connections as u64)),
+        ("waiting", number(waiting as u64)),
         ("dials", dials.into()),
     ])
 }

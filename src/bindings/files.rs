@@ -70,6 +70,15 @@ impl Importing {
         })
     }
 
+    /// No more can be read of it: takes in what came whole.
+    pub fn unreadable(&self) -> Promise {
+        let resting = Rc::clone(&self.import);
+        call(self.open.upgrade(), async move |open| {
+            let import = resting.take().ok_or(CallError::CLOSED)?;
+            Err(import.unreadable(open.node(), "its source failed".into()).await.into())
+        })
+    }
+
     /// The file ends here: `{ entries, imported, fileRoot, root, rootEntries }`.
     pub fn finish(&self) -> Promise {
         let resting = Rc::clone(&self.import);

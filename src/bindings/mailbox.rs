@@ -17,6 +17,7 @@ use crate::driver::error::NodeError;
 #[wasm_bindgen]
 extern "C" {
     /// A call of the facade's, which somebody waits for or no longer does.
+    #[derive(Clone)]
     pub type Call;
     #[wasm_bindgen(method, getter, structural)]
     pub fn gone(this: &Call) -> bool;
@@ -87,21 +88,25 @@ pub(super) fn reply<T>(
 }
 
 /// Asks for an answer that something is done with.
-struct Calling<F>(F);
+struct Calling<F> {
+    then: F,
+    /// The call, where it may be given up.
+    call: Option<Call>,
+}
 
 impl<T, F: FnOnce(Result<T, NodeError>)> Asker<T> for Calling<F> {
     fn answer(self: Box<Self>, answer: Result<T, NodeError>) {
-        self.0(answer);
+        (self.then)(answer);
     }
 
     fn waits(&self) -> bool {
-        true
+        !self.call.as_ref().is_some_and(Call::gone)
     }
 }
 
-/// An answer that `then` is called with.
-pub(super) fn call<T>(then: impl FnOnce(Result<T, NodeError>) + 'static) -> Reply<T> {
-    Box::new(Calling(then))
+/// An answer that `then` is called with, unless its call is gone by then.
+pub(super) fn call<T>(call: Option<Call>, then: impl FnOnce(Result<T, NodeError>) + 'static) -> Reply<T> {
+    Box::new(Calling { then, call })
 }
 
 /// Commands on their way to the loop. Clones are the same mailbox.

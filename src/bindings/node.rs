@@ -1,6 +1,7 @@
 //! One node as JavaScript holds it.
 
 use core::cell::{Cell, RefCell};
+use core::time::Duration;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
@@ -19,8 +20,8 @@ use crate::bindings::error::CallError;
 use crate::bindings::facts::GivenQuery;
 use crate::bindings::files::{Exporting, Importing};
 use crate::bindings::mailbox::{self, Call, Deferred, Mailbox};
-use crate::bindings::object::{number, object, text};
-use crate::bindings::{custom, events, facts, link, syncing};
+use crate::bindings::object::{number, object, text, whole};
+use crate::bindings::{custom, events, facts, link};
 use crate::crypto::sign::DeviceKey;
 use crate::driver::command::{Command, JournalStatus, Reply};
 use crate::driver::error::NodeError;
@@ -62,6 +63,9 @@ extern "C" {
     /// Whether `ws://` is dialled beyond this machine.
     #[wasm_bindgen(method, getter, structural)]
     fn plain(this: &Given) -> bool;
+    /// How long a peer may take for a reply, in milliseconds.
+    #[wasm_bindgen(method, getter, structural)]
+    fn reply(this: &Given) -> Option<f64>;
     /// The 32-byte seed of the device's key, if the store is not to keep one.
     #[wasm_bindgen(method, getter, structural)]
     fn identity(this: &Given) -> Option<Uint8Array>;
@@ -90,6 +94,15 @@ pub(super) struct Open {
 impl Open {
     pub(super) fn node(&self) -> &SyncNode {
         &self.node
+    }
+
+    pub(super) fn mailbox(&self) -> &Mailbox {
+        &self.mailbox
+    }
+
+    /// Who dials now.
+    pub(super) fn dials(&self) -> Dials {
+        self.dialling.dials()
     }
 }
 
@@ -292,27 +305,17 @@ impl Node {
     pub fn status(&self) -> Promise {
         let nothing = |_: &Open| Ok(());
         self.with(nothing, |open, (), deferred| {
-            let (journal, dials) = (open.node.journal(), open.dialling.dials().as_str());
+            let (journal, dials) = (open.node.journal(), open.dials().as_str());
             // Answered before the other, which is asked behind it.
-            let connections = Rc::new(Cell::new(0usize));
+            let connections = Rc::new(Cell::new((0, 0)));
             let counted = Rc::clone(&connections);
-            let reply = mailbox::call(move |count: Result<usize, _>| counted.set(count.unwrap_or_default()));
+            let reply =
+                mailbox::call(None, move |counts: Result<_, _>| counted.set(counts.unwrap_or_default()));
             open.mailbox.post(Command::Connections { reply });
             let reply = mailbox::reply(deferred, None, move |status: JournalStatus| {
                 Ok(events::status(&status, connections.get(), dials))
             });
             open.mailbox.post(Command::Status { journal, reply });
-        })
-    }
-
-    /// Syncs with these peers now, without any with all of them. How it went with each.
-    pub fn sync(&self, peers: Option<Vec<String>>) -> Promise {
-        let dials = |open: &Open| match open.dialling.dials() {
-            Dials::Elsewhere => Err(CallError::OtherTab),
-            Dials::Here | Dials::Nobody => Ok(()),
-        };
-        self.with(dials, |open, (), deferred| {
-            syncing::sync(&open.mailbox, open.node.journal(), peers, deferred);
         })
     }
 
@@ -369,12 +372,12 @@ impl Node {
         self.open.borrow().as_ref().map(Rc::downgrade).unwrap_or_default()
     }
 
-    fn opened(&self) -> Result<Rc<Open>, CallError> {
+    pub(super) fn opened(&self) -> Result<Rc<Open>, CallError> {
         self.open.borrow().clone().ok_or(CallError::CLOSED)
     }
 
     /// Begins something with the open node, after `prepare`, that settles the promise.
-    fn with<T>(
+    pub(super) fn with<T>(
         &self,
         prepare: impl FnOnce(&Open) -> Result<T, CallError>,
         begin: impl FnOnce(&Open, T, Deferred),
@@ -484,7 +487,11 @@ async fn begin_on(
         transports.push(Arc::new(JsTransport::new(&pair)));
     }
     let platform = WebPlatform::new(store, transports);
-    let service = SyncService::of_device(platform, Config::default(), identity).await?;
+    let mut config = Config::default();
+    if let Some(reply) = given.reply() {
+        config.reply = Duration::from_millis(whole(reply));
+    }
+    let service = SyncService::of_device(platform, config, identity).await?;
     match beginning {
         Beginning::Genesis(genesis) => service.create(&genesis).await,
         Beginning::Joined(journal) => service.open(journal).await,

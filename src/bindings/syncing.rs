@@ -3,15 +3,51 @@
 use core::cell::RefCell;
 use std::rc::Rc;
 
+use js_sys::Promise;
 use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
 
+use crate::bindings::dialling::Dials;
 use crate::bindings::error::CallError;
 use crate::bindings::events;
-use crate::bindings::mailbox::{self, Deferred, Mailbox};
+use crate::bindings::mailbox::{self, Call, Deferred, Mailbox};
+use crate::bindings::node::{Node, Open};
 use crate::driver::command::{Command, PeerSync};
 use crate::driver::error::NodeError;
 use crate::ids::JournalId;
 use crate::session::report::SyncReport;
+
+#[wasm_bindgen]
+impl Node {
+    /// Syncs with these peers now, without any with all of them. How it went with each. Who is patient waits
+    /// through what may pass by itself, and is told at once of what does not.
+    pub fn sync(&self, peers: Option<Vec<String>>, patient: bool, call: Call) -> Promise {
+        let dials = |open: &Open| match open.dials() {
+            Dials::Elsewhere => Err(CallError::OtherTab),
+            Dials::Here | Dials::Nobody => Ok(()),
+        };
+        self.with(dials, |open, (), deferred| {
+            let (mailbox, journal) = (open.mailbox().clone(), open.node().journal());
+            sync(Asking { mailbox, journal, patient, call }, peers, deferred);
+        })
+    }
+
+    /// A call that waited for a sync is gone: nothing is kept for it.
+    pub fn forget(&self) {
+        if let Ok(open) = self.opened() {
+            open.mailbox().post(Command::Forget);
+        }
+    }
+}
+
+/// Who asks for syncs, and how.
+struct Asking {
+    mailbox: Mailbox,
+    journal: JournalId,
+    /// Whether what may pass by itself is waited for.
+    patient: bool,
+    call: Call,
+}
 
 /// The syncs that a call waits for.
 struct Round {
@@ -21,19 +57,20 @@ struct Round {
     running: usize,
     /// Peers that were not named, and may be removed meanwhile.
     all: bool,
+    patient: bool,
 }
 
 /// Syncs with these peers now, without any with all of them; settles with how it went with each.
-pub(super) fn sync(mailbox: &Mailbox, journal: JournalId, peers: Option<Vec<String>>, deferred: Deferred) {
+fn sync(asking: Asking, peers: Option<Vec<String>>, deferred: Deferred) {
     if let Some(peers) = peers {
-        return begin(mailbox, journal, peers, false, deferred);
+        return begin(&asking, peers, false, deferred);
     }
-    let behind = mailbox.clone();
-    let reply = mailbox::call(move |peers: Result<Vec<_>, NodeError>| match peers {
-        Ok(peers) if peers.is_empty() => ask_running(&behind, deferred),
+    let mailbox = asking.mailbox.clone();
+    let reply = mailbox::call(None, move |peers: Result<Vec<_>, NodeError>| match peers {
+        Ok(peers) if peers.is_empty() => ask_running(&asking.mailbox, deferred),
         Ok(peers) => {
             let peers = peers.into_iter().map(|peer: crate::service::peers::PeerInfo| peer.address);
-            begin(&behind, journal, peers.collect(), true, deferred);
+            begin(&asking, peers.collect(), true, deferred);
         }
         Err(error) => deferred.settle(Err(error.into())),
     });
@@ -42,24 +79,25 @@ pub(super) fn sync(mailbox: &Mailbox, journal: JournalId, peers: Option<Vec<Stri
 
 /// There is no peer: whether because nothing is started is for the loop to say.
 fn ask_running(mailbox: &Mailbox, deferred: Deferred) {
-    let reply = mailbox::call(move |running: Result<bool, NodeError>| {
+    let reply = mailbox::call(None, move |running: Result<bool, NodeError>| {
         let why = running.map(|running| if running { NodeError::NoPeer } else { NodeError::NotStarted });
         deferred.settle(Err(why.unwrap_or_else(|error| error).into()));
     });
     mailbox.post(Command::IsRunning { reply });
 }
 
-fn begin(mailbox: &Mailbox, journal: JournalId, peers: Vec<String>, all: bool, deferred: Deferred) {
-    let running = peers.len();
+fn begin(asking: &Asking, peers: Vec<String>, all: bool, deferred: Deferred) {
+    let (journal, patient, running) = (asking.journal, asking.patient, peers.len());
     let done = peers.iter().map(|_| None).collect();
-    let round = Rc::new(RefCell::new(Round { deferred: Some(deferred), done, running, all }));
+    let round = Rc::new(RefCell::new(Round { deferred: Some(deferred), done, running, all, patient }));
     if running == 0 {
         round.borrow_mut().finish();
     }
     for (place, address) in peers.into_iter().enumerate() {
         let (round, peer) = (Rc::clone(&round), address.clone());
-        let reply = mailbox::call(move |answer| round.borrow_mut().end(place, peer, answer));
-        mailbox.post(Command::Sync { journal, address, reply });
+        let end = move |answer| round.borrow_mut().end(place, peer, answer);
+        let reply = mailbox::call(Some(asking.call.clone()), end);
+        asking.mailbox.post(Command::Sync { journal, address, patient, reply });
     }
 }
 
@@ -67,7 +105,8 @@ impl Round {
     fn end(&mut self, place: usize, peer: String, answer: Result<SyncReport, NodeError>) {
         let result = match answer {
             Ok(report) => Some(Ok(report)),
-            Err(NodeError::Peer(error)) => Some(Err(error)),
+            // One that was patient has failed for good.
+            Err(NodeError::Peer(error)) if !self.patient => Some(Err(error)),
             // Removed meanwhile, it is no longer of interest.
             Err(NodeError::NoPeer) if self.all => None,
             Err(error) => {

@@ -70,7 +70,11 @@ async fn show(node: &SyncNode, event: Event, seen: &mut u64, output: &mut Output
             };
             output.line(record, || format!("disconnected from {peer}: {error}"))
         }
-        Event::Delivered { .. } | Event::Started | Event::Stopped => Ok(()),
+        Event::Phase { .. }
+        | Event::SyncFailed { .. }
+        | Event::Delivered { .. }
+        | Event::Started
+        | Event::Stopped => Ok(()),
     }
 }
 

@@ -207,8 +207,11 @@ pub(crate) enum Command {
     Sync {
         journal: JournalId,
         address: String,
+        patient: bool,
         reply: Reply<SyncReport>,
     },
+    /// Somebody who waited for a sync or a receipt has given up.
+    Forget,
     Accept {
         connection: Connection,
         reply: Reply<()>,
@@ -217,7 +220,8 @@ pub(crate) enum Command {
         events: async_channel::Sender<Event>,
         reply: Reply<()>,
     },
+    /// How many are open or being made, and how many callers wait for syncs.
     Connections {
-        reply: Reply<usize>,
+        reply: Reply<(usize, usize)>,
     },
 }

@@ -20,3 +20,4 @@ pub(crate) mod statistics;
 pub(crate) mod storage;
 pub(crate) mod task_group;
 pub(crate) mod verification;
+mod waits;

@@ -15,6 +15,7 @@ use crate::driver::proofs::Proved;
 use crate::driver::service::SyncService;
 use crate::driver::statistics::{self, Statistics};
 use crate::driver::verification::JournalVerifier;
+use crate::driver::waits::Waits;
 use crate::fact::bloom::BloomFilter;
 use crate::fact::entry::{Draft, Entry};
 use crate::fact::genesis::Genesis;
@@ -31,6 +32,7 @@ use crate::service::config::Config;
 use crate::service::delivery::{Delivery, PeerDelivery};
 use crate::service::event::Event;
 use crate::service::peers::PeerInfo;
+use crate::session::report::SyncReport;
 use crate::verification::signed_root::SignedRoot;
 
 /// An entry that is durable here.
@@ -369,7 +371,7 @@ impl SyncNode {
     pub async fn request_receipt(&self, peer: &str, previous: Option<Hash>) -> Result<SignedRoot, NodeError> {
         let (journal, address) = (self.journal, peer.to_owned());
         let ask_for = |reply| Command::AskReceipt { journal, address, previous, reply };
-        ask(self.service.commands(), ask_for).await
+        Waits::for_answer(self.service.commands(), ask(self.service.commands(), ask_for)).await
     }
 
     /// How far each peer has this journal, of those that anything is known of since the service was made.
@@ -415,11 +417,33 @@ impl SyncNode {
 
     /// Syncs with one peer now.
     ///
+    /// Dropping the future ends the wait and frees what was kept for it. The sync goes on: the peer is dialled and
+    /// kept equal for the node's sake, until it is removed or the node is stopped.
+    ///
     /// # Errors
     /// When the node is not started, does not know the peer, or is closed. How the sync itself went
     /// is in the result.
     pub async fn sync_with(&self, address: &str) -> Result<PeerSync, NodeError> {
-        self.service.sync_with(self.journal, address).await
+        let peer = address.to_owned();
+        match self.service.sync_with(self.journal, address, false).await {
+            Ok(report) => Ok(PeerSync { peer, result: Ok(report) }),
+            Err(NodeError::Peer(error)) => Ok(PeerSync { peer, result: Err(error) }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits until all that is here now is durable at a peer and all that the peer has is here: patiently, through
+    /// lost connections, a peer that is away, and the waits between attempts. What the sync did that showed it;
+    /// entries that one side has `refused` are left out.
+    ///
+    /// To give up is to drop the future.
+    ///
+    /// # Errors
+    /// When the node is not started, stopped meanwhile or closed, does not know the peer, or it is removed; and for
+    /// what does not pass by itself, see [`PeerError::is_passing`](crate::PeerError::is_passing): another device
+    /// answers, the peer refuses the journal or breaks the protocol, the store fails.
+    pub async fn synced(&self, peer: &str) -> Result<SyncReport, NodeError> {
+        self.service.sync_with(self.journal, peer, true).await
     }
 
     /// Syncs with all peers now; how it went with each. An unreachable peer is a failure.

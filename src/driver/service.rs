@@ -6,7 +6,7 @@ use async_channel::Sender;
 
 use crate::crypto::hash::Hash;
 use crate::crypto::sign::DeviceKey;
-use crate::driver::command::{Command, PeerSync, StopReport};
+use crate::driver::command::{Command, StopReport};
 use crate::driver::command_loop::CommandLoop;
 use crate::driver::error::NodeError;
 use crate::driver::facts::ask;
@@ -17,6 +17,7 @@ use crate::driver::node::SyncNode;
 use crate::driver::storage;
 use crate::driver::task_group::TaskGroup;
 use crate::driver::verification::{JournalVerifier, Surroundings};
+use crate::driver::waits::Waits;
 use crate::fact::entry::Entry;
 use crate::fact::genesis::Genesis;
 use crate::ids::{DeviceId, JournalId};
@@ -29,6 +30,7 @@ use crate::service::config::Config;
 use crate::service::event::Event;
 use crate::service::machine::Machine;
 use crate::service::peers::PeerInfo;
+use crate::session::report::SyncReport;
 use crate::verification::verifier::{FactClaim, Shown, SignedFact, Submission, Verification};
 
 /// Events that wait for a subscriber before it counts as too slow.
@@ -255,15 +257,17 @@ impl SyncService {
         ask(&self.commands, |reply| Command::Peers { reply }).await
     }
 
-    /// Syncs a journal with one peer now, dialling it if need be, also while it is backing off.
-    pub(crate) async fn sync_with(&self, journal: JournalId, address: &str) -> Result<PeerSync, NodeError> {
-        let peer = address.to_owned();
-        let address = peer.clone();
-        match ask(&self.commands, |reply| Command::Sync { journal, address, reply }).await {
-            Ok(report) => Ok(PeerSync { peer, result: Ok(report) }),
-            Err(NodeError::Peer(error)) => Ok(PeerSync { peer, result: Err(error) }),
-            Err(error) => Err(error),
-        }
+    /// Syncs a journal with one peer now, dialling it if need be, also while it is backing off. Who is patient
+    /// waits through what may pass by itself.
+    pub(crate) async fn sync_with(
+        &self,
+        journal: JournalId,
+        address: &str,
+        patient: bool,
+    ) -> Result<SyncReport, NodeError> {
+        let address = address.to_owned();
+        let sync = |reply| Command::Sync { journal, address, patient, reply };
+        Waits::for_answer(&self.commands, ask(&self.commands, sync)).await
     }
 
     /// Takes a connection that a peer has opened.
@@ -289,7 +293,15 @@ impl SyncService {
     /// # Errors
     /// When the service is closed.
     pub async fn connections(&self) -> Result<usize, NodeError> {
-        ask(&self.commands, |reply| Command::Connections { reply }).await
+        Ok(ask(&self.commands, |reply| Command::Connections { reply }).await?.0)
+    }
+
+    /// Callers that wait for the end of a sync.
+    ///
+    /// # Errors
+    /// When the service is closed.
+    pub async fn waiting(&self) -> Result<usize, NodeError> {
+        Ok(ask(&self.commands, |reply| Command::Connections { reply }).await?.1)
     }
 
     /// What happens from now on. A listener that is too slow is told how much it missed.

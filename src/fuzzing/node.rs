@@ -153,7 +153,7 @@ impl Node {
 
     /// Begins a sync, where it dials.
     pub(super) fn sync(&mut self) {
-        self.tell(Input::Sync { ticket: 2, journal: journal(), address: ADDRESS.into() });
+        self.tell(Input::Sync { ticket: 2, journal: journal(), address: ADDRESS.into(), patient: false });
     }
 
     /// Asks the peer that it dials for a receipt.

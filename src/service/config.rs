@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::ids::JournalId;
-use crate::limits::AHEAD;
+use crate::limits::{AHEAD, REPLY};
 use crate::session::permission::{PermissionPolicy, Permissions};
 
 /// Which journals peers may open here.
@@ -49,10 +49,15 @@ pub struct Config {
     /// How far an entry's timestamp may be ahead of the local clock before it is held back from queries and
     /// watches until it is due. It is in the set and in the root all the same.
     pub ahead: Duration,
+    /// How long a peer that was asked something in a sync may take for its next sign of progress. Then the sync
+    /// fails with [`PeerError::Timeout`](crate::PeerError::Timeout), and the peer is dialled anew, with back-off. It
+    /// must be well above a round trip.
+    pub reply: Duration,
 }
 
 impl Default for Config {
-    /// Only journals that are open here, of everyone, under any name, 1,024 journals, 1,024 connections, 300 s ahead.
+    /// Only journals that are open here, of everyone, under any name, 1,024 journals, 1,024 connections, 300 s ahead,
+    /// 30 s for a reply.
     fn default() -> Self {
         Self {
             admission: Admission::Opened,
@@ -61,6 +66,7 @@ impl Default for Config {
             journals: 1_024,
             connections: 1_024,
             ahead: AHEAD,
+            reply: REPLY,
         }
     }
 }

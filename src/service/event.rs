@@ -2,6 +2,7 @@
 
 use crate::ids::{DeviceId, JournalId};
 use crate::session::failure::PeerError;
+use crate::session::phase::SyncPhase;
 use crate::session::report::SyncReport;
 
 /// Something that happened in a sync service.
@@ -23,6 +24,26 @@ pub enum Event {
     Disconnected {
         /// The peer's address if it was dialled, else where it came from.
         peer: String,
+        /// Why.
+        error: PeerError,
+    },
+    /// The sync of a journal with a peer has come this far.
+    Phase {
+        /// The peer's address if it was dialled, else where it came from.
+        peer: String,
+        /// The journal.
+        journal: JournalId,
+        /// How far.
+        phase: SyncPhase,
+    },
+    /// A sync ended before the roots were equal; or a journal that was live is no longer kept equal, though the
+    /// connection goes on. It is tried again, and that is told too. A sync that gave way to a newer one has not
+    /// failed.
+    SyncFailed {
+        /// The peer's address if it was dialled, else where it came from.
+        peer: String,
+        /// The journal.
+        journal: JournalId,
         /// Why.
         error: PeerError,
     },

@@ -38,6 +38,8 @@ pub struct PeerInfo {
     pub failures: u32,
     /// What the last failure was.
     pub last_error: Option<PeerError>,
+    /// How long until the next attempt, while one waits for that.
+    pub next_attempt: Option<Duration>,
 }
 
 /// How long to wait after so many failures before: doubling to a cap, with full jitter.
@@ -108,7 +110,7 @@ impl Peers {
     }
 
     /// All peers, in the order in which they were added.
-    pub(crate) fn list(&self) -> Vec<PeerInfo> {
+    pub(crate) fn list(&self, now: Instant) -> Vec<PeerInfo> {
         let info = |peer: &Peer| PeerInfo {
             address: peer.address.clone(),
             device: peer.device,
@@ -120,6 +122,10 @@ impl Peers {
             },
             failures: peer.failures,
             last_error: peer.last_error.clone(),
+            next_attempt: match peer.state {
+                State::Waiting { until } => Some(until.since(now)),
+                State::Idle | State::Dialling { .. } | State::Connected { .. } => None,
+            },
         };
         self.peers.values().map(info).collect()
     }
@@ -246,7 +252,7 @@ mod tests {
         assert!(peers.due(now).is_empty());
         assert_eq!(peers.due(now.after(BREACH_BACK_OFF)), [0]);
         peers.succeeded(0);
-        assert_eq!((peers.list()[0].failures, &peers.list()[0].last_error), (0, &None));
+        assert_eq!((peers.list(now)[0].failures, &peers.list(now)[0].last_error), (0, &None));
     }
 
     #[test]
@@ -255,7 +261,7 @@ mod tests {
         assert_eq!(peers.add("b".into(), None), Ok(true));
         assert_eq!(peers.add("a".into(), None), Ok(true));
         assert_eq!(peers.add("b".into(), None), Ok(false));
-        let addresses: Vec<_> = peers.list().into_iter().map(|peer| peer.address).collect();
+        let addresses: Vec<_> = peers.list(Instant::default()).into_iter().map(|peer| peer.address).collect();
         assert_eq!(addresses, ["b", "a"]);
         assert_eq!(peers.remove("c"), None, "not there");
         assert_eq!(peers.remove("b"), Some(None));

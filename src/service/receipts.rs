@@ -3,7 +3,6 @@
 use crate::crypto::hash::Hash;
 use crate::ids::{DeviceId, JournalId};
 use crate::journal::machine::Ticket;
-use crate::limits::REPLY;
 use crate::service::routing::ConnectionId;
 use crate::session::failure::PeerError;
 use crate::time::Instant;
@@ -17,8 +16,8 @@ pub(crate) struct Asked {
     pub(crate) journal: JournalId,
     pub(crate) nonce: [u8; 32],
     pub(crate) previous: Option<Hash>,
-    /// When it was asked for.
-    pub(crate) since: Instant,
+    /// When it must have come.
+    pub(crate) until: Instant,
 }
 
 /// What becomes of one that was asked for.
@@ -56,6 +55,11 @@ impl Receipts {
         Some((asked.ticket, if sound { Ok(statement) } else { Err(breach) }))
     }
 
+    /// Nobody waits for this one any more.
+    pub(crate) fn forget(&mut self, ticket: Ticket) {
+        self.0.retain(|asked| asked.ticket != ticket);
+    }
+
     /// A connection has ended, or a journal's channel on it: nothing comes any more.
     pub(crate) fn end(
         &mut self,
@@ -72,12 +76,12 @@ impl Receipts {
     /// Those that did not come in time.
     pub(crate) fn overdue(&mut self, now: Instant) -> Vec<Outcome> {
         let error = PeerError::Timeout { waiting_for: "waiting for a receipt" };
-        let late = self.0.extract_if(.., |asked| asked.since.after(REPLY) <= now);
+        let late = self.0.extract_if(.., |asked| asked.until <= now);
         late.map(|asked| (asked.ticket, Err(error.clone()))).collect()
     }
 
     /// When the next of them is overdue.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.0.iter().map(|asked| asked.since.after(REPLY)).min()
+        self.0.iter().map(|asked| asked.until).min()
     }
 }

@@ -44,8 +44,11 @@ pub(crate) enum Input {
     AddPeer { address: String, device: Option<DeviceId> },
     /// No longer dial this peer.
     RemovePeer { address: String },
-    /// Sync a journal with a peer now; answered by `Synced`.
-    Sync { ticket: Ticket, journal: JournalId, address: String },
+    /// Sync a journal with a peer now; answered by `Synced`. Who is patient waits through what may pass by itself,
+    /// and for a sync that began no earlier.
+    Sync { ticket: Ticket, journal: JournalId, address: String, patient: bool },
+    /// Nobody waits any more for this answer to `Sync` or `AskReceipt`: none is given.
+    Forget { ticket: Ticket },
     /// Ask a peer to sign for what it holds; answered by `Receipted`.
     AskReceipt { ticket: Ticket, journal: JournalId, address: String, previous: Option<Hash> },
     /// A journal has been loaded.

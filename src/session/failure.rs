@@ -6,6 +6,9 @@ use crate::ids::DeviceId;
 use crate::reconcile::descent::FalseAnswer;
 use crate::session::message::{MessageError, Reason};
 
+/// What a peer says that has stopped, or that in its eyes the way to this node is broken.
+const PASSING: [&str; 3] = ["CANCELLED", "TIMEOUT", "SLOW_READER"];
+
 /// Why syncing with a peer failed or its connection ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -147,6 +150,24 @@ impl PeerError {
             Self::Refused { .. } | Self::NotServed | Self::Denied | Self::PutAside | Self::Cancelled => {
                 Fault::Caller
             }
+        }
+    }
+
+    /// Whether it ended since somebody wanted it to: stopped, removed, or for the sake of a newer sync; here, or
+    /// at the peer, which then says so.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        match self {
+            Self::Refused { code, .. } => code == Self::Cancelled.code().as_str(),
+            error => *error == Self::Cancelled,
+        }
+    }
+
+    /// Whether it may pass by itself: the way to the peer is broken, or the peer has stopped and may be started
+    /// again. Whoever is patient waits for that.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Refused { code, .. } => PASSING.contains(&code.as_str()),
+            error => error.fault() == Fault::Network,
         }
     }
 

@@ -7,4 +7,5 @@ pub(crate) mod feed;
 pub(crate) mod handshake;
 pub(crate) mod message;
 pub(crate) mod permission;
+pub(crate) mod phase;
 pub(crate) mod report;

@@ -26,6 +26,8 @@ pub enum Verdict {
     Deliver,
     /// The connection breaks before it arrives; what is on its way is lost.
     Cut,
+    /// It is lost, and nobody notices: the connection goes on.
+    Lose,
 }
 
 /// Decides what becomes of a frame.
@@ -212,6 +214,9 @@ impl FrameSender for OtherHalf {
             if verdict == Verdict::Cut {
                 self.link.cut();
                 return Err(broken());
+            }
+            if verdict == Verdict::Lose {
+                return Ok(());
             }
             self.network.bytes.fetch_add(frame.len() as u64, Ordering::Relaxed);
             let (least, most) = self.network.delay;

@@ -9,7 +9,7 @@ use crate::fact::entry::{DraftError, Entry};
 use crate::ids::{EntryId, JournalId};
 use crate::journal::evidence::Evidence;
 use crate::journal::set::Journal;
-use crate::limits::{DRAIN, PAGE_MAX, PEERS};
+use crate::limits::{DRAIN, MAILBOX, PAGE_MAX, PEERS};
 use crate::platform::send::MaybeSend;
 use crate::platform::traits::Platform;
 use crate::service::routing::Input;
@@ -17,6 +17,10 @@ use crate::service::routing::Input;
 impl<P: Platform> CommandLoop<P> {
     pub(super) fn command(&mut self, command: Command) {
         let now = self.now();
+        // A full mailbox had no room for the word that somebody has given up.
+        if self.commands.len().saturating_add(1) >= MAILBOX {
+            self.forget_those_gone();
+        }
         match command {
             Command::Start { reply } => self.start(reply),
             Command::Stop { reply } => self.stop(reply),
@@ -101,9 +105,8 @@ impl<P: Platform> CommandLoop<P> {
                 reply.answer(Ok(self.machine.delivery(journal, &entry, device)));
             }
             Command::AddPeer { address, device, reply } => {
-                let peers = self.machine.peers();
-                let known = peers.iter().any(|peer| peer.address == address);
-                if !known && peers.len() >= PEERS {
+                let known = self.machine.dials(&address);
+                if !known && self.machine.peers(now.monotonic).len() >= PEERS {
                     return reply.answer(Err(NodeError::TooManyPeers));
                 }
                 if let Err(error) = self.transport(&address).map(drop) {
@@ -113,24 +116,26 @@ impl<P: Platform> CommandLoop<P> {
                 reply.answer(Ok(!known));
             }
             Command::RemovePeer { address, reply } => {
-                let known = self.machine.peers().iter().any(|peer| peer.address == address);
+                let known = self.machine.dials(&address);
                 self.machine.handle(Input::RemovePeer { address }, now);
                 reply.answer(Ok(known));
             }
-            Command::Peers { reply } => reply.answer(Ok(self.machine.peers())),
-            Command::Sync { journal, address, reply } => {
+            Command::Peers { reply } => reply.answer(Ok(self.machine.peers(now.monotonic))),
+            Command::Sync { reply, .. } if !reply.waits() => {}
+            Command::Sync { journal, address, patient, reply } => {
                 if !self.machine.is_running() {
                     return reply.answer(Err(NodeError::NotStarted));
                 }
                 if self.machine.journal(journal).is_none() {
                     return reply.answer(Err(NodeError::NoJournal(journal)));
                 }
-                if !self.machine.peers().iter().any(|peer| peer.address == address) {
+                if !self.machine.dials(&address) {
                     return reply.answer(Err(NodeError::NoPeer));
                 }
                 let ticket = self.ticket(Waiting::Sync(reply));
-                self.machine.handle(Input::Sync { ticket, journal, address }, now);
+                self.machine.handle(Input::Sync { ticket, journal, address, patient }, now);
             }
+            Command::Forget => self.forget_those_gone(),
             Command::Accept { connection, reply } => {
                 if !self.machine.is_running() {
                     return reply.answer(Err(NodeError::NotStarted));
@@ -145,7 +150,9 @@ impl<P: Platform> CommandLoop<P> {
                 self.subscribers.push(Subscriber { events, missed: 0 });
                 reply.answer(Ok(()));
             }
-            Command::Connections { reply } => reply.answer(Ok(self.machine.connections())),
+            Command::Connections { reply } => {
+                reply.answer(Ok((self.machine.connections(), self.machine.waiting())));
+            }
         }
     }
 
@@ -153,6 +160,20 @@ impl<P: Platform> CommandLoop<P> {
         self.next_ticket = self.next_ticket.saturating_add(1);
         self.waiting.insert(self.next_ticket, waiting);
         self.next_ticket
+    }
+
+    /// Frees what is kept for those who waited for a peer and have given up.
+    fn forget_those_gone(&mut self) {
+        let is_gone = |waiting: &Waiting| match waiting {
+            Waiting::Sync(reply) => !reply.waits(),
+            Waiting::Receipt(reply) => !reply.waits(),
+            Waiting::Open(_) | Waiting::Append(_) | Waiting::Import(_) => false,
+        };
+        let gone = self.waiting.iter().filter(|(_, waiting)| is_gone(waiting)).map(|(ticket, _)| *ticket);
+        for ticket in gone.collect::<Vec<_>>() {
+            self.waiting.remove(&ticket);
+            self.machine.handle(Input::Forget { ticket }, self.now());
+        }
     }
 
     pub(super) fn get(&mut self, journal: JournalId, entry: EntryId, reply: Reply<Option<Entry>>) {

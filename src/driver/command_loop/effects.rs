@@ -295,6 +295,12 @@ fn trace(event: &Event) {
             name: "sync.done", %peer, %journal, sent = report.entries_sent, received = report.entries_received,
             root = %report.root, "synced"
         ),
+        Event::Phase { peer, journal, phase } => {
+            tracing::debug!(name: "sync.phase", %peer, %journal, %phase, "sync goes on");
+        }
+        Event::SyncFailed { peer, journal, error } => {
+            tracing::info!(name: "sync.failed", %peer, %journal, code = %error.code(), %error, "sync failed");
+        }
         Event::Grew { journal, head } => tracing::debug!(name: "journal.grew", %journal, head, "grew"),
         Event::Due { journal, entries } => {
             tracing::debug!(name: "journal.due", %journal, entries, "entries that were held back are due");

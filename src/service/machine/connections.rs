@@ -45,7 +45,8 @@ impl Machine {
         let expected = link.peer.and_then(|peer| self.peers.address(peer)?.1);
         let hello = ConnectionMachine::hello(self.key.device(), self.store, nonce, canonical);
         let dialler = Dialler { hello, expected, binding };
-        link.machine = Some(Box::new(ConnectionMachine::dial(self.key.clone(), dialler, now.monotonic)));
+        let machine = ConnectionMachine::dial(self.key.clone(), dialler, now.monotonic);
+        link.machine = Some(Box::new(machine.with_reply(self.config.reply)));
         self.drain_connection(connection, now);
     }
 
@@ -58,6 +59,7 @@ impl Machine {
         let (nonce, names) = (self.nonce(), self.config.names.clone());
         let own = (self.key.clone(), self.store);
         let machine = ConnectionMachine::accept_connection(own, nonce, names, binding, now.monotonic);
+        let machine = machine.with_reply(self.config.reply);
         let link = Link { machine: Some(Box::new(machine)), peer: None, name: remote, device: None };
         self.links.insert(connection, link);
     }
@@ -103,7 +105,7 @@ impl Machine {
         let ended = self.receipts.end(connection, None, &error);
         self.receipted(ended);
         if let Some(peer) = link.peer {
-            self.resolve(peer, None, u64::MAX, &Err(error.clone()));
+            self.resolve(peer, None, &Err(error.clone()), now);
             self.reopenings.disconnected(peer);
             // To be stopped is no failure.
             if self.running {
@@ -197,7 +199,7 @@ impl Machine {
                 if let Some(peer) = peer {
                     self.peers.succeeded(peer);
                     self.reopenings.succeeded(peer, journal);
-                    self.resolve(peer, Some(journal), at, &Ok(report));
+                    self.resolve(peer, Some(journal), &Ok((at, report)), now);
                     self.remember(journal, device);
                     // Whoever asked for a sync after writing is answered by one about that.
                     if self.waiting.iter().any(|waiting| waiting.peer == peer && waiting.journal == journal) {
@@ -206,10 +208,32 @@ impl Machine {
                 }
                 self.effects.push_back(Effect::Event(Event::Synced { peer: name, journal, report }));
             }
-            ConnectionEffect::ChannelEnded { journal, error } => {
+            ConnectionEffect::Phase { journal, phase } => {
+                let Some(peer) = self.links.get(&connection).map(|link| link.name.clone()) else { return };
+                self.effects.push_back(Effect::Event(Event::Phase { peer, journal, phase }));
+            }
+            ConnectionEffect::ChannelEnded { journal, syncing, error } => {
+                self.tell_if_failed(connection, journal, syncing, &error);
                 self.channel_ended(connection, peer, journal, &error, now);
             }
             ConnectionEffect::Closed(error) => self.closed(connection, error, now),
+        }
+    }
+
+    /// Tells those who listen that a sync failed. A new one may have taken its place, here or there; and of a
+    /// journal that was live the end of its connection says enough.
+    fn tell_if_failed(
+        &mut self,
+        connection: ConnectionId,
+        journal: JournalId,
+        syncing: bool,
+        error: &PeerError,
+    ) {
+        let Some(link) = self.links.get(&connection) else { return };
+        let is_open = link.machine.as_ref().is_some_and(|machine| machine.is_open());
+        if if is_open { !error.is_cancelled() } else { syncing } {
+            let failed = Event::SyncFailed { peer: link.name.clone(), journal, error: error.clone() };
+            self.effects.push_back(Effect::Event(failed));
         }
     }
 
@@ -230,7 +254,7 @@ impl Machine {
         let is_open = |link: &Link| link.machine.as_ref().is_some_and(|machine| machine.is_open());
         let goes_on = *error == PeerError::Cancelled && self.links.get(&connection).is_some_and(is_open);
         if !goes_on {
-            self.resolve(peer, Some(journal), u64::MAX, &Err(error.clone()));
+            self.resolve(peer, Some(journal), &Err(error.clone()), now);
         }
         if error.fault() == Fault::Network {
             // A peer that does not answer in one channel is dialled anew, with back-off.

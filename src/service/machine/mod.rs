@@ -61,6 +61,8 @@ struct Waiting {
     journal: JournalId,
     /// The journal's last number at the call: what the sync must be about.
     at: u64,
+    /// When somebody patient asked: what may pass by itself is waited for, and a sync that began no earlier.
+    patient_since: Option<Instant>,
 }
 
 /// See the module.
@@ -122,8 +124,18 @@ impl Machine {
     }
 
     /// The peers that it dials.
-    pub(crate) fn peers(&self) -> Vec<PeerInfo> {
-        self.peers.list()
+    pub(crate) fn peers(&self, now: Instant) -> Vec<PeerInfo> {
+        self.peers.list(now)
+    }
+
+    /// Whether it dials this address.
+    pub(crate) fn dials(&self, address: &str) -> bool {
+        self.peers.find(address).is_some()
+    }
+
+    /// Callers that wait for the end of a sync.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     /// The root of a journal that is open here, signed by this device.
@@ -222,7 +234,13 @@ impl Machine {
                 }
             }
             Input::RemovePeer { address } => self.remove_peer(&address, now),
-            Input::Sync { ticket, journal, address } => self.sync(ticket, journal, &address, now),
+            Input::Sync { ticket, journal, address, patient } => {
+                self.sync((ticket, journal), &address, patient, now);
+            }
+            Input::Forget { ticket } => {
+                self.waiting.retain(|waiting| waiting.ticket != ticket);
+                self.receipts.forget(ticket);
+            }
             Input::AskReceipt { ticket, journal, address, previous } => {
                 self.ask_receipt((ticket, journal), &address, previous, now);
             }
@@ -306,7 +324,7 @@ impl Machine {
             self.end_connection(connection, &PeerError::Cancelled, now);
         }
         if let Some(peer) = number {
-            self.resolve(peer, None, u64::MAX, &Err(PeerError::Cancelled));
+            self.resolve(peer, None, &Err(PeerError::Cancelled), now);
         }
     }
 
@@ -322,13 +340,14 @@ impl Machine {
         }
     }
 
-    fn sync(&mut self, ticket: Ticket, journal: JournalId, address: &str, now: Now) {
+    fn sync(&mut self, (ticket, journal): (Ticket, JournalId), address: &str, patient: bool, now: Now) {
         let Some(peer) = self.peers.find(address).filter(|_| self.running) else {
             self.effects.push_back(Effect::Synced { ticket, synced: Err(PeerError::Cancelled) });
             return;
         };
         let at = self.journal(journal).map_or(0, Journal::head);
-        self.waiting.push(Waiting { ticket, peer, journal, at });
+        let patient_since = patient.then_some(now.monotonic);
+        self.waiting.push(Waiting { ticket, peer, journal, at, patient_since });
         let Some(connection) = self.peers.connection(peer) else {
             return self.dial(peer);
         };
@@ -360,8 +379,8 @@ impl Machine {
         let error = match (connection, machine) {
             (Some(connection), Some(machine)) if machine.is_open() => {
                 if machine.ask_receipt(journal, nonce, previous) {
-                    let since = now.monotonic;
-                    self.receipts.ask(Asked { ticket, connection, journal, nonce, previous, since });
+                    let until = now.monotonic.after(self.config.reply);
+                    self.receipts.ask(Asked { ticket, connection, journal, nonce, previous, until });
                     return self.drain_connection(connection, now);
                 }
                 PeerError::NotServed
@@ -376,19 +395,29 @@ impl Machine {
         self.effects.extend(effects);
     }
 
-    /// Answers those who wait for a sync with a peer, of one journal or of all, with own entries
-    /// numbered up to `at`.
+    /// Answers those who wait for a sync with a peer, of one journal or of all, now that one is done that was
+    /// about own entries up to a number, or has failed.
     fn resolve(
         &mut self,
         peer: u64,
         journal: Option<JournalId>,
-        at: u64,
-        synced: &Result<SyncReport, PeerError>,
+        outcome: &Result<(u64, SyncReport), PeerError>,
+        now: Now,
     ) {
-        let is_meant = |waiting: &mut Waiting| {
-            waiting.peer == peer && journal.is_none_or(|id| id == waiting.journal) && waiting.at <= at
+        let is_answered = |waiting: &mut Waiting| {
+            let is_meant = waiting.peer == peer && journal.is_none_or(|id| id == waiting.journal);
+            is_meant
+                && match (outcome, waiting.patient_since) {
+                    (Ok((at, _)), None) => waiting.at <= *at,
+                    // What the peer had at the call is here only if it was asked since.
+                    (Ok((at, report)), Some(since)) => {
+                        waiting.at <= *at && since.after(report.duration) <= now.monotonic
+                    }
+                    (Err(error), since) => since.is_none() || !error.is_passing(),
+                }
         };
-        for Waiting { ticket, .. } in self.waiting.extract_if(.., is_meant) {
+        let synced = outcome.clone().map(|(_, report)| report);
+        for Waiting { ticket, .. } in self.waiting.extract_if(.., is_answered) {
             self.effects.push_back(Effect::Synced { ticket, synced: synced.clone() });
         }
     }

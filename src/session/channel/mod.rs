@@ -11,12 +11,15 @@ mod budget;
 mod difference;
 mod incoming;
 mod plan;
+mod progress;
+
+use core::time::Duration;
 
 use crate::crypto::hash::Hash;
 use crate::fact::entry::Entry;
 use crate::ids::{Cursor, JournalId, StoreId};
 use crate::journal::set::Journal;
-use crate::limits::{EMPTY_MESSAGES, FRUITLESS_ROUNDS, REPLY, ROUNDS};
+use crate::limits::{EMPTY_MESSAGES, FRUITLESS_ROUNDS, ROUNDS};
 use crate::merkle::subtree::Root;
 use crate::reconcile::decoding::Decoding;
 use crate::reconcile::descent::Descent;
@@ -27,6 +30,7 @@ use crate::session::channel::plan::{plan, summary};
 use crate::session::failure::PeerError;
 use crate::session::feed::{Fed, Feed, Next, Outgoing};
 use crate::session::message::{ChannelMessage, MessageError, Plan, Summary};
+use crate::session::phase::SyncPhase;
 use crate::session::report::SyncReport;
 use crate::symbols::mapping::ShortId;
 use crate::symbols::sketch::Sketch;
@@ -112,6 +116,8 @@ struct Round {
 pub(crate) struct Channel {
     journal: JournalId,
     phase: Phase,
+    /// What those who look on were told of that.
+    told: Option<SyncPhase>,
     opener: bool,
     /// The peer's store, and its last number at the opening; 0 until that is known.
     peer: Cursor,
@@ -151,6 +157,7 @@ impl Channel {
         Self {
             journal: journal.id(),
             phase: Phase::Opening,
+            told: None,
             opener,
             peer: Cursor { store: peer, number: 0 },
             view: View::new(journal),
@@ -273,18 +280,8 @@ impl Channel {
         self.journal
     }
 
-    /// Whether the peer has not answered the opening yet.
-    pub(crate) fn is_opening(&self) -> bool {
-        matches!(self.phase, Phase::Opening)
-    }
-
-    /// Whether a sync is under way.
-    pub(crate) fn is_syncing(&self) -> bool {
-        !matches!(self.phase, Phase::Live)
-    }
-
-    /// When the peer must have said something, and what is waited for.
-    pub(crate) fn deadline(&self) -> Option<(Instant, &'static str)> {
+    /// When the peer must have said something, if it has `reply` for that, and what is waited for.
+    pub(crate) fn deadline(&self, reply: Duration) -> Option<(Instant, &'static str)> {
         let waiting_for = match &self.phase {
             // What is not durable here is waiting for this side, not for the peer.
             _ if !self.incoming.unsettled.is_empty() => return None,
@@ -296,7 +293,7 @@ impl Channel {
             Phase::Exchanging => "waiting for entries, credit or the root",
             Phase::Live => return None,
         };
-        let answer = self.heard.after(REPLY);
+        let answer = self.heard.after(reply);
         let comparing = !matches!(self.phase, Phase::Opening | Phase::Exchanging);
         Some((if comparing { answer.min(self.round.budget.deadline()) } else { answer }, waiting_for))
     }

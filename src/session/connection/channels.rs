@@ -213,6 +213,8 @@ impl ConnectionMachine {
     }
 
     pub(super) fn carry_out(&mut self, channel: u32, journal: JournalId, effects: Vec<ChannelEffect>) {
+        let phase = self.channels.get_mut(&channel).and_then(Channel::new_phase);
+        self.effects.extend(phase.map(|phase| ConnectionEffect::Phase { journal, phase }));
         for effect in effects {
             match effect {
                 ChannelEffect::Say(message) => self.say_in(channel, message),
@@ -271,8 +273,8 @@ impl ConnectionMachine {
             if tell {
                 self.say_in(number, ChannelMessage::Close(error.reason()));
             }
-            let journal = channel.journal();
-            self.effects.push_back(ConnectionEffect::ChannelEnded { journal, error });
+            let (journal, syncing) = (channel.journal(), channel.is_syncing());
+            self.effects.push_back(ConnectionEffect::ChannelEnded { journal, syncing, error });
         }
     }
 

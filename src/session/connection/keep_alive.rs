@@ -18,7 +18,8 @@ impl ConnectionMachine {
             Phase::Open if self.pinged.is_some() => self.heard.after(DEAD),
             Phase::Open => self.heard.after(PING),
         };
-        let channels = self.channels.values().filter_map(Channel::deadline).map(|(deadline, _)| deadline);
+        let deadline = |channel: &Channel| Some(channel.deadline(self.reply)?.0);
+        let channels = self.channels.values().filter_map(deadline);
         channels.chain([alive]).min()
     }
 
@@ -48,7 +49,7 @@ impl ConnectionMachine {
 
     pub(super) fn end_silent_channels(&mut self, now: Instant) {
         let silent = self.channels.iter().filter_map(|(number, channel)| {
-            let (deadline, waiting_for) = channel.deadline()?;
+            let (deadline, waiting_for) = channel.deadline(self.reply)?;
             (deadline <= now).then_some((*number, waiting_for))
         });
         for (number, waiting_for) in silent.collect::<Vec<_>>() {

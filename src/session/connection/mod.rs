@@ -10,6 +10,7 @@ mod channels;
 mod keep_alive;
 mod pace;
 
+use core::time::Duration;
 use std::collections::VecDeque;
 
 use litemap::LiteMap;
@@ -21,7 +22,7 @@ use crate::fact::entry::Entry;
 use crate::fact::unchecked::EntryError;
 use crate::ids::{Cursor, DeviceId, EntryId, JournalId, StoreId};
 use crate::journal::set::Journal;
-use crate::limits::{CONNECTION_CREDIT_BYTES, HANDSHAKE_FRAME_BYTES, QUEUE_BYTES, QUEUE_FEED_BYTES};
+use crate::limits::{CONNECTION_CREDIT_BYTES, HANDSHAKE_FRAME_BYTES, QUEUE_BYTES, QUEUE_FEED_BYTES, REPLY};
 use crate::session::channel::{Channel, Opening};
 use crate::session::connection::pace::Pace;
 use crate::session::failure::PeerError;
@@ -29,6 +30,7 @@ use crate::session::feed::{Fed, Feed};
 use crate::session::handshake::{Acceptor, Dialler};
 use crate::session::message::{Hello, Message, MessageError, SUITE, VERSION};
 use crate::session::permission::Permission;
+use crate::session::phase::SyncPhase;
 use crate::session::report::SyncReport;
 use crate::time::Instant;
 use crate::verification::signed_root::SignedRoot;
@@ -58,8 +60,10 @@ pub(crate) enum ConnectionEffect {
     Delivered { journal: JournalId, number: u64 },
     /// A sync is done: both sides know it. It was about own entries numbered up to `at`.
     Synced { journal: JournalId, at: u64, report: SyncReport },
-    /// A channel ended.
-    ChannelEnded { journal: JournalId, error: PeerError },
+    /// How far the sync of a journal is now.
+    Phase { journal: JournalId, phase: SyncPhase },
+    /// A channel ended; whether in the middle of a sync.
+    ChannelEnded { journal: JournalId, syncing: bool, error: PeerError },
     /// The connection is over; nothing follows.
     Closed(PeerError),
 }
@@ -110,6 +114,8 @@ pub(crate) struct ConnectionMachine {
     feeding: LiteMap<u32, usize>,
     /// Whether a channel may have been held back for want of room.
     starved: bool,
+    /// How long the peer may take for a sign of progress.
+    reply: Duration,
     since: Instant,
     heard: Instant,
     pinged: Option<Instant>,
@@ -156,12 +162,18 @@ impl ConnectionMachine {
             queued: 0,
             feeding: LiteMap::new(),
             starved: false,
+            reply: REPLY,
             since: now,
             heard: now,
             pinged: None,
             pings: 0,
             effects: VecDeque::new(),
         }
+    }
+
+    /// The same, and the peer has so long for a sign of progress.
+    pub(crate) fn with_reply(self, reply: Duration) -> Self {
+        Self { reply, ..self }
     }
 
     /// The first words of a dialling node.
@@ -414,8 +426,8 @@ impl ConnectionMachine {
         }
         self.phase = Phase::Closed;
         for (_, channel) in std::mem::take(&mut self.channels) {
-            let (journal, error) = (channel.journal(), error.clone());
-            self.effects.push_back(ConnectionEffect::ChannelEnded { journal, error });
+            let (journal, syncing, error) = (channel.journal(), channel.is_syncing(), error.clone());
+            self.effects.push_back(ConnectionEffect::ChannelEnded { journal, syncing, error });
         }
         self.asked.clear();
         self.checks.clear();
