@@ -73,6 +73,10 @@ pub const CELLS_PER_ROUND: u64 = 524_288;
 pub const OPENINGS: u32 = 2_048;
 /// … and how many more each second.
 pub const OPENINGS_PER_SECOND: u32 = 20;
+/// Ids that may be looked at for a peer at once, beside 32 for each entry of the journal …
+pub const STEPS: u64 = 4_194_304;
+/// … and how many more each second, beside a quarter of one for each entry.
+pub const STEPS_PER_SECOND: u64 = 262_144;
 /// Wire: prefixes that may be asked about in one round, beside one for each entry of the journal.
 pub const ASKED_PER_ROUND: u64 = 4_096;
 /// Wire: entries that a peer may send in one channel though they are here, beside two for each that the journal

@@ -217,6 +217,8 @@ fn d6_the_bounds_of_the_wire_are_those_of_the_code() {
         ("OPENINGS", u64::from(limits::OPENINGS)),
         ("OPENINGS_PER_SECOND", u64::from(limits::OPENINGS_PER_SECOND)),
         ("ASKED_PER_ROUND", limits::ASKED_PER_ROUND),
+        ("STEPS", limits::STEPS),
+        ("STEPS_PER_SECOND", limits::STEPS_PER_SECOND),
         ("REPEATED_ENTRIES", limits::REPEATED_ENTRIES),
         ("HANDSHAKE_FRAME_BYTES", limits::HANDSHAKE_FRAME_BYTES as u64),
         ("EMPTY_MESSAGES", u64::from(limits::EMPTY_MESSAGES)),

@@ -99,6 +99,9 @@ pub enum PeerError {
     /// The device broke the protocol less than a minute ago.
     #[error("the device broke the protocol, and is turned away for a while")]
     PutAside,
+    /// The peer asks for too much too fast. It may ask again later.
+    #[error("too much was asked for too fast")]
+    TooOften,
     /// The node was stopped, the peer removed, or a newer sync took its place.
     #[error("cancelled")]
     Cancelled,
@@ -126,6 +129,7 @@ impl PeerError {
             Self::NotConnected => Code::new("NOT_CONNECTED"),
             Self::NotServed => Code::new("NOT_SERVED"),
             Self::Denied => Code::new("DENIED"),
+            Self::TooOften => Code::new("TOO_OFTEN"),
             Self::PutAside => Code::new("PUT_ASIDE"),
             Self::Cancelled => Code::new("CANCELLED"),
         }
@@ -147,9 +151,12 @@ impl PeerError {
             | Self::Entry(_)
             | Self::Breach(_)
             | Self::NoProgress => Fault::Peer,
-            Self::Refused { .. } | Self::NotServed | Self::Denied | Self::PutAside | Self::Cancelled => {
-                Fault::Caller
-            }
+            Self::Refused { .. }
+            | Self::NotServed
+            | Self::Denied
+            | Self::TooOften
+            | Self::PutAside
+            | Self::Cancelled => Fault::Caller,
         }
     }
 

@@ -2,7 +2,10 @@
 
 use core::time::Duration;
 
-use crate::limits::{ASKED_PER_ROUND, CELLS_PER_ROUND, CELLS_PER_ROW, COMPARE, REPEATED_ENTRIES, REPLY};
+use crate::limits::{
+    ASKED_PER_ROUND, CELLS_PER_ROUND, CELLS_PER_ROW, COMPARE, REPEATED_ENTRIES, REPLY, STEPS,
+    STEPS_PER_SECOND,
+};
 use crate::merkle::prefix::Prefix;
 use crate::merkle::subtree::Root;
 use crate::session::failure::PeerError;
@@ -228,5 +231,67 @@ fn d8_f88_who_broke_the_protocol_is_turned_away_for_a_while_and_others_are_not()
             matches!(&answer, Some(Message::Channel { message: ChannelMessage::Differ { .. }, .. })),
             "{answer:?}"
         );
+    });
+}
+
+#[test]
+fn d8_looking_at_ids_for_a_peer_has_a_pace_whatever_it_opens() {
+    let world = Simulation::new(7);
+    world.clone().run(async move {
+        let scene = Scene::new(&world).await;
+        let mut liar = scene.dial().await;
+        liar.authenticate().await;
+        let opening = open(Root { count: 2, hash: [7; 32] }, Sketch::default());
+        let more = ChannelMessage::More { prefix: Prefix::ALL, from: 0, count: CELLS_PER_ROW as u64 };
+        let (began, mut rows) = (world.now(), 0u64);
+        // A channel for each few questions, so that no round has asked for too much.
+        'channels: for channel in 0.. {
+            liar.send(Message::Channel { channel, message: opening.clone() }.encode()).await;
+            for _ in 0..16 {
+                liar.send(Message::Channel { channel, message: more.clone() }.encode()).await;
+                loop {
+                    match liar.hear().await {
+                        Some(Message::Channel {
+                            channel: of,
+                            message: ChannelMessage::Symbols { last, .. },
+                        }) => {
+                            assert_eq!(of, channel);
+                            if last {
+                                break;
+                            }
+                        }
+                        Some(Message::Channel { channel: of, message: ChannelMessage::Close(reason) })
+                            if of == channel =>
+                        {
+                            assert_eq!(reason.code, "TOO_OFTEN");
+                            break 'channels;
+                        }
+                        Some(_) => {}
+                        None => panic!("it has hung up"),
+                    }
+                }
+                rows += 1;
+            }
+        }
+        let seconds = world.now().since(began).as_micros() as u64 / 1_000_000 + 1;
+        let most = (STEPS + 32 * 40 + seconds * (STEPS_PER_SECOND + 10)) / CELLS_PER_ROW as u64;
+        assert!((STEPS / CELLS_PER_ROW as u64..=most).contains(&rows), "{rows}, {most}");
+        // By and by it is answered again, on the same connection.
+        world.sleep(Duration::from_secs(1)).await;
+        let channel = 1_000_000;
+        liar.send(Message::Channel { channel, message: opening }.encode()).await;
+        liar.send(Message::Channel { channel, message: more }.encode()).await;
+        loop {
+            match liar.hear().await {
+                Some(Message::Channel { channel: 1_000_000, message: ChannelMessage::Symbols { .. } }) => {
+                    break;
+                }
+                Some(Message::Channel { channel: 1_000_000, message: ChannelMessage::Differ { .. } }) => {}
+                Some(Message::Channel { channel: 1_000_000, message }) => panic!("{message:?}"),
+                Some(_) => {}
+                None => panic!("it has hung up"),
+            }
+        }
+        scene.unharmed().await;
     });
 }

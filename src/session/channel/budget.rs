@@ -56,6 +56,35 @@ impl Budget {
     }
 }
 
+/// Ids that are looked at for a peer, of those that may be.
+#[derive(Debug)]
+pub(super) struct Steps {
+    left: u64,
+    taken: u64,
+}
+
+impl Steps {
+    /// So many may be.
+    pub(super) fn new(left: u64) -> Self {
+        Self { left, taken: 0 }
+    }
+
+    /// So many are about to be looked at.
+    ///
+    /// # Errors
+    /// When that is more than may be; then they are not.
+    pub(super) fn charge(&mut self, steps: u64) -> Result<(), PeerError> {
+        self.left = self.left.checked_sub(steps).ok_or(PeerError::TooOften)?;
+        self.taken = self.taken.saturating_add(steps);
+        Ok(())
+    }
+
+    /// How many were.
+    pub(super) fn take(&mut self) -> u64 {
+        std::mem::take(&mut self.taken)
+    }
+}
+
 /// Entries that a peer sent and that were here, or had come before, in one channel.
 #[derive(Debug)]
 pub(super) struct Repeated {

@@ -2,7 +2,7 @@
 
 use crate::journal::number_set::ascending;
 use crate::journal::set::Journal;
-use crate::limits::{CELLS_PER_FRAME, FRAME_PAYLOAD_BYTES, LISTED_IDS, WANTED_PER_ROUND};
+use crate::limits::{CELLS_PER_FRAME, FRAME_PAYLOAD_BYTES, IDS_PER_NODE, LISTED_IDS, WANTED_PER_ROUND};
 use crate::merkle::prefix::Prefix;
 use crate::reconcile::decoding::{Decoding, Step, cells_of};
 use crate::reconcile::descent::{Answer, Descent, answer};
@@ -215,6 +215,7 @@ impl Channel {
         let without = self.view.excluded(journal);
         let ids = if prefix.bits() == 0 { 0 } else { journal.map().node(prefix, &[]).count };
         self.round.budget.charge_cells(count, ids, journal.head())?;
+        self.steps.charge(ids.saturating_add(count))?;
         let cells = row(journal, prefix, first, end, without);
         say_symbols(*prefix, from, &cells, effects);
         Ok(())
@@ -239,6 +240,7 @@ impl Channel {
         self.expect_questions(journal, now);
         let Phase::Answering(_) = &self.phase else { return Err(self.unexpected("Ask")) };
         self.round.budget.charge_asked(prefixes.len(), journal.head())?;
+        self.steps.charge(prefixes.len() as u64 * IDS_PER_NODE)?;
         if overlap(prefixes) {
             return Err(PeerError::Breach("a question about one subtree twice"));
         }
@@ -319,6 +321,7 @@ impl Channel {
         let Phase::Answering(numbers) = &mut self.phase else { return Err(self.unexpected("Want")) };
         for leading in ids.iter() {
             let here = journal.map().find_by_leading_bytes(leading);
+            self.steps.charge(here.len() as u64 + 1)?;
             numbers.extend(here.iter().filter_map(|id| journal.number_of(id)));
             if numbers.len() > WANTED_PER_ROUND {
                 return Err(PeerError::Breach("more is wanted than one round may hold"));

@@ -25,7 +25,7 @@ use crate::merkle::subtree::Root;
 use crate::reconcile::decoding::Decoding;
 use crate::reconcile::descent::Descent;
 use crate::reconcile::view::View;
-use crate::session::channel::budget::{Budget, Repeated};
+use crate::session::channel::budget::{Budget, Repeated, Steps};
 use crate::session::channel::incoming::Incoming;
 use crate::session::channel::plan::{plan, summary};
 use crate::session::failure::PeerError;
@@ -127,6 +127,7 @@ pub(crate) struct Channel {
     incoming: Incoming,
     round: Round,
     repeated: Repeated,
+    steps: Steps,
     /// Parts of the id space that this side has not looked into yet.
     left: Option<Box<Decoding>>,
     fruitless: u32,
@@ -166,6 +167,7 @@ impl Channel {
             incoming: Incoming::default(),
             round: Round { head: journal.head(), budget: Budget::new(now), ..Round::default() },
             repeated: Repeated::new(journal.head()),
+            steps: Steps::new(u64::MAX),
             left: None,
             fruitless: 0,
             cursor_counts: false,
@@ -229,6 +231,16 @@ impl Channel {
         effects.push(ChannelEffect::Say(ChannelMessage::Differ { summary: mine, plan: plan.clone(), takes }));
         drop(channel.begin(journal, plan, effects));
         channel
+    }
+
+    /// How many ids may be looked at for the peer now.
+    pub(crate) fn set_steps(&mut self, steps: u64) {
+        self.steps = Steps::new(steps);
+    }
+
+    /// How many were, since that was set.
+    pub(crate) fn take_steps(&mut self) -> u64 {
+        self.steps.take()
     }
 
     /// Whether what the peer sends is taken in from now on.

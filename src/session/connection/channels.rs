@@ -6,6 +6,7 @@ use crate::ids::{Cursor, JournalId};
 use crate::journal::set::Journal;
 use crate::limits::{CHANNELS, CONNECTION_CREDIT_BYTES};
 use crate::session::channel::{Allowed, Channel, ChannelEffect, Opening};
+use crate::session::connection::pace::Rate;
 use crate::session::connection::{ConnectionEffect, ConnectionMachine, Journals};
 use crate::session::failure::PeerError;
 use crate::session::message::{ChannelMessage, Message, Reason};
@@ -49,12 +50,12 @@ impl ConnectionMachine {
         }
         let used_up = PeerError::Breach("all channel numbers of this connection are used up");
         self.least_channel = channel.checked_add(1).ok_or(used_up)?;
-        if !self.pace.admits(now) {
+        if self.openings.left(Rate::OPENINGS, now) == 0 {
             // What is open of the journal goes on.
-            let reason = Reason::new("TOO_OFTEN", "channels are opened too often on this connection");
-            self.say_in(channel, ChannelMessage::Close(reason));
+            self.say_in(channel, ChannelMessage::Close(PeerError::TooOften.reason()));
             return Ok(());
         }
+        self.openings.spend(1);
         // A new opening for the same journal is a new sync: it takes the place of the old.
         self.replace(opening.journal);
         if self.channels.len().saturating_add(self.asked.len()) >= CHANNELS {
@@ -190,7 +191,9 @@ impl ConnectionMachine {
         channel.set_roomy(room > 0);
         let Some(journal) = journals.journal(id) else { return Ok(()) };
         let mut effects = Vec::new();
+        channel.set_steps(self.steps.left(Rate::of_steps(journal.head()), now));
         let acted = act(channel, journal, &mut effects);
+        self.steps.spend(channel.take_steps());
         let ended = match acted {
             Ok(()) => channel.advance(journal, room, now, &mut effects),
             Err(error) => Some(error),

@@ -102,7 +102,9 @@ pub(crate) struct ConnectionMachine {
     asked: LiteMap<u32, JournalId>,
     /// The least number that the peer may give to its next channel: none is used again.
     least_channel: u32,
-    pace: Pace,
+    /// How often the peer has opened channels of late, and how many ids were looked at for it.
+    openings: Pace,
+    steps: Pace,
     /// Number of the next channel. Only the dialling side opens channels.
     next_channel: u32,
     /// Checks that wait for the one under way.
@@ -155,7 +157,8 @@ impl ConnectionMachine {
             asked: LiteMap::new(),
             least_channel: 0,
             dialled,
-            pace: Pace::new(now),
+            openings: Pace::new(now),
+            steps: Pace::new(now),
             next_channel: 0,
             checks: VecDeque::new(),
             checking: false,
