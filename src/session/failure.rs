@@ -4,7 +4,7 @@ use crate::error::{Code, Fault, StoreError, TransportError};
 use crate::fact::unchecked::EntryError;
 use crate::ids::DeviceId;
 use crate::reconcile::descent::FalseAnswer;
-use crate::session::message::{MessageError, Reason};
+use crate::session::message::{MessageError, Reason, VERSION};
 
 /// Why syncing with a peer failed or its connection ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,7 +20,7 @@ pub enum PeerError {
         waiting_for: &'static str,
     },
     /// Both sides speak, but no common version.
-    #[error("no common version: the peer speaks {lowest} to {highest}")]
+    #[error("no common version: the peer speaks {lowest} to {highest}, this node {VERSION}")]
     Version {
         /// Lowest version that the peer speaks.
         lowest: u64,

@@ -23,36 +23,36 @@ use crate::session::connection::ConnectionMachine;
 use crate::session::failure::PeerError;
 use crate::session::handshake::Dialler;
 use crate::session::message::bundle::{Bundle, Bundler};
-use crate::session::message::{ChannelMessage, Leading, Message, Plan, Summary};
+use crate::session::message::{ChannelMessage, Hello, Leading, Message, Plan, Summary};
 use crate::sim::{SimNetwork, SimPlatform, Simulation};
 use crate::symbols::mapping::ShortId;
 use crate::symbols::sketch::Sketch;
 use crate::time::Instant;
 
 /// An honest node with some entries, and somebody who talks to it by hand.
-struct Scene {
-    world: Simulation,
-    network: SimNetwork,
-    honest: SyncNode,
-    root: Root,
-    events: async_channel::Receiver<Event>,
+pub(super) struct Scene {
+    pub(super) world: Simulation,
+    pub(super) network: SimNetwork,
+    pub(super) honest: SyncNode,
+    pub(super) root: Root,
+    pub(super) events: async_channel::Receiver<Event>,
 }
 
-fn journal() -> JournalId {
+pub(super) fn journal() -> JournalId {
     Genesis::named("hostile").journal()
 }
 
-fn liar_key() -> DeviceKey {
+pub(super) fn liar_key() -> DeviceKey {
     DeviceKey::from_seed([0x66; 32])
 }
 
-fn entry_of(journal: JournalId, value: i64) -> Entry {
+pub(super) fn entry_of(journal: JournalId, value: i64) -> Entry {
     let draft = Draft::new(liar_key().device(), &[Fact::new("lie", value)]).unwrap();
     draft.sign(&journal, &liar_key(), &[], 1_767_225_600_000_000)
 }
 
 impl Scene {
-    async fn new(world: &Simulation) -> Self {
+    pub(super) async fn new(world: &Simulation) -> Self {
         let network = SimNetwork::new(world, Duration::from_millis(1), Duration::from_millis(1));
         let honest = Self::node(world, &network, 1).await;
         for value in 0..40 {
@@ -66,19 +66,19 @@ impl Scene {
         Self { world: world.clone(), network, honest, root, events }
     }
 
-    async fn node(world: &Simulation, network: &SimNetwork, store: u8) -> SyncNode {
+    pub(super) async fn node(world: &Simulation, network: &SimNetwork, store: u8) -> SyncNode {
         let store = MemoryStore::new(StoreId::from_bytes([store; 16]));
         let platform = SimPlatform::new(world, store, vec![Arc::new(network.transport())]);
         let service = SyncService::new(platform, Config::default()).await.unwrap();
         service.create(&Genesis::named("hostile")).await.unwrap()
     }
 
-    async fn dial(&self) -> Liar {
+    pub(super) async fn dial(&self) -> Liar {
         Liar { connection: Transport::connect(&self.network.transport(), "sim:honest").await.unwrap() }
     }
 
     /// A liar that has authenticated and opened a channel for the journal.
-    async fn opened(&self) -> Liar {
+    pub(super) async fn opened(&self) -> Liar {
         let mut liar = self.dial().await;
         liar.authenticate().await;
         let root = Root { count: 2, hash: [7; 32] };
@@ -98,7 +98,7 @@ impl Scene {
     }
 
     /// Why the honest node ended the last connection.
-    async fn verdict(&self) -> PeerError {
+    pub(super) async fn verdict(&self) -> PeerError {
         loop {
             if let Event::Disconnected { error, .. } = self.events.recv().await.unwrap() {
                 return error;
@@ -107,7 +107,7 @@ impl Scene {
     }
 
     /// The node is as it was, and serves honest peers.
-    async fn unharmed(&self) {
+    pub(super) async fn unharmed(&self) {
         assert_eq!(self.honest.root().await.unwrap(), self.root);
         let other = Self::node(&self.world, &self.network, 2).await;
         other.add_peer("sim:honest").await.unwrap();
@@ -118,7 +118,7 @@ impl Scene {
     }
 }
 
-fn open(root: Root, sketch: Sketch) -> ChannelMessage {
+pub(super) fn open(root: Root, sketch: Sketch) -> ChannelMessage {
     let summary = Summary { store: StoreId::from_bytes([9; 16]), at: root.count, count: root.count };
     ChannelMessage::Open { journal: journal(), summary, root: root.hash, sketch, cursor: None }
 }
@@ -130,21 +130,26 @@ fn leading(ids: &[EntryId]) -> Leading {
     leading
 }
 
-struct Liar {
+/// The first words of a liar.
+pub(super) fn hello() -> Hello {
+    Liar::dialler(1).hello
+}
+
+pub(super) struct Liar {
     connection: Connection,
 }
 
 impl Liar {
-    async fn send(&mut self, frame: Vec<u8>) {
+    pub(super) async fn send(&mut self, frame: Vec<u8>) {
         // The node may have hung up already.
         drop(self.connection.sender.send(frame).await);
     }
 
-    async fn say(&mut self, message: ChannelMessage) {
+    pub(super) async fn say(&mut self, message: ChannelMessage) {
         self.send(Message::Channel { channel: 0, message }.encode()).await;
     }
 
-    async fn hear(&mut self) -> Option<Message> {
+    pub(super) async fn hear(&mut self) -> Option<Message> {
         let frame = self.connection.receiver.receive().await.ok()??;
         Some(Message::decode(&frame).unwrap())
     }
@@ -155,7 +160,7 @@ impl Liar {
         Dialler { hello, expected: None, binding: Vec::new() }
     }
 
-    async fn authenticate(&mut self) {
+    pub(super) async fn authenticate(&mut self) {
         let dialler = Self::dialler(1);
         self.send(Message::Hello(dialler.hello.clone()).encode()).await;
         let Some(Message::HelloAck(ack)) = self.hear().await else { panic!("no answer to the hello") };
@@ -164,7 +169,7 @@ impl Liar {
     }
 
     /// What the node says last, before it hangs up.
-    async fn last_words(&mut self) -> Option<Message> {
+    pub(super) async fn last_words(&mut self) -> Option<Message> {
         let mut last = None;
         while let Some(message) = self.hear().await {
             last = Some(message);
@@ -191,15 +196,15 @@ fn attack(seed: u64, frames: Vec<Vec<u8>>, code: &str) {
     });
 }
 
-fn in_channel(message: ChannelMessage) -> Vec<u8> {
+pub(super) fn in_channel(message: ChannelMessage) -> Vec<u8> {
     Message::Channel { channel: 0, message }.encode()
 }
 
-fn entries(records: &[Vec<u8>]) -> Vec<u8> {
+pub(super) fn entries(records: &[Vec<u8>]) -> Vec<u8> {
     let journal = journal();
     let mut bundler = Bundler::new(&journal);
     for (record, number) in records.iter().zip(1..) {
-        assert!(bundler.push(number, record.clone()).is_none());
+        assert!(bundler.push(number, record).is_none());
     }
     in_channel(ChannelMessage::Entries(bundler.take().unwrap_or_default()))
 }

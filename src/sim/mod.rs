@@ -3,6 +3,8 @@
 
 #![allow(clippy::arc_with_non_send_sync, reason = "where there are no threads nothing here is Send")]
 
+#[cfg(all(test, feature = "native"))]
+mod byte_cuts;
 pub(crate) mod executor;
 #[cfg(test)]
 mod hostile;
@@ -11,8 +13,13 @@ pub(crate) mod pair;
 #[cfg(test)]
 mod pair_tests;
 pub(crate) mod platform;
+pub(crate) mod progress;
 #[cfg(test)]
 mod relay;
+#[cfg(test)]
+mod variants;
+#[cfg(test)]
+mod wedged;
 
 pub use executor::Simulation;
 pub use network::{SimListener, SimNetwork, SimTransport, Verdict};

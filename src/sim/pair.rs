@@ -18,6 +18,7 @@ use crate::session::failure::PeerError;
 use crate::session::feed::{Fed, Feed, FeedWhat, frames};
 use crate::session::message::{ChannelMessage, Message};
 use crate::session::report::SyncReport;
+use crate::sim::progress::Progress;
 use crate::time::Instant;
 
 /// Bytes that may be queued towards a side.
@@ -32,6 +33,14 @@ enum Work {
     Check(u64, Vec<Vec<u8>>),
     Commit(u64, Vec<Entry>),
     Feed(Feed),
+}
+
+/// See [`SimPair::backup`].
+#[cfg(test)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Backup {
+    head: u64,
+    cursor: Option<Cursor>,
 }
 
 #[derive(Debug)]
@@ -83,6 +92,7 @@ pub struct SimPair {
     first_entry: Option<Instant>,
     traffic: BTreeMap<&'static str, Traffic>,
     made: u64,
+    progress: Progress,
     /// Changes a message on its way, where a test wants that.
     tamper: Option<fn(&mut ChannelMessage)>,
 }
@@ -118,6 +128,7 @@ impl SimPair {
             first_entry: None,
             traffic: BTreeMap::new(),
             made: 0,
+            progress: Progress::default(),
             tamper: None,
         }
     }
@@ -126,6 +137,7 @@ impl SimPair {
     #[cfg(test)]
     pub(crate) fn tamper_with(&mut self, tamper: Option<fn(&mut ChannelMessage)>) {
         self.tamper = tamper;
+        self.progress.switch_off();
     }
 
     fn side(&mut self, end: End) -> &mut Side {
@@ -140,8 +152,15 @@ impl SimPair {
         }
     }
 
+    /// One side alone has entries with these ids, which can't be sent: so the two never get on.
+    #[cfg(test)]
+    pub(crate) fn claim(&mut self, end: End, ids: &[EntryId]) {
+        self.progress.switch_off();
+        self.invent(end, ids);
+    }
+
     /// One side has entries with these ids, which can't be sent.
-    pub(crate) fn invent(&mut self, end: End, ids: &[EntryId]) {
+    fn invent(&mut self, end: End, ids: &[EntryId]) {
         let summary = |id: &EntryId| Summary {
             id: *id,
             device: DeviceId::from_bytes([9; 32]),
@@ -177,6 +196,7 @@ impl SimPair {
     pub fn open(&mut self, with_cursor: bool) {
         let now = self.now;
         (self.opened, self.first_entry, self.traffic) = (now, None, BTreeMap::new());
+        self.progress.begin();
         let side = self.side(0);
         let mut effects = Vec::new();
         let cursor = side.cursor.filter(|_| with_cursor);
@@ -187,6 +207,58 @@ impl SimPair {
         }
         self.side(1).report = None;
         self.carry_out(0, effects);
+    }
+
+    /// What one side would have in a backup that is made now.
+    #[cfg(test)]
+    pub(crate) fn backup(&self, end: End) -> Backup {
+        let side = self.sides.get(end).expect("an end");
+        Backup { head: side.journal.head(), cursor: side.cursor }
+    }
+
+    /// The connection breaks, and one side's store is what it was when the backup was made; or a new and empty
+    /// one.
+    #[cfg(test)]
+    pub(crate) fn restore(&mut self, end: End, backup: Option<Backup>) {
+        self.cut();
+        self.progress.forget();
+        self.made += 1_000;
+        let (id, fresh) = (self.journal, StoreId::from_bytes(u128::from(self.made).to_be_bytes()));
+        let side = self.side(end);
+        let store = if backup.is_some() { side.journal.store() } else { fresh };
+        let former = std::mem::replace(&mut side.journal, Journal::new(id, store, side.key.device()));
+        let Backup { head, cursor } = backup.unwrap_or(Backup { head: 0, cursor: None });
+        let records = std::mem::take(&mut side.records);
+        (side.cursor, side.delivered) = (cursor, 0);
+        for number in 1..=head {
+            match records.get(&number) {
+                Some(record) => {
+                    let entry = UncheckedEntry::new(record.clone()).check(&id).expect("what was stored");
+                    self.side(end).absorb(&[entry]);
+                }
+                None => self.invent(end, &[former.id_of(number).expect("a number below the last")]),
+            }
+        }
+    }
+
+    /// The connection breaks; of what is on its way to each side so many frames arrive before, and whatever
+    /// follows from them is lost.
+    #[cfg(test)]
+    pub(crate) fn cut_after(&mut self, arrive: [usize; 2]) {
+        for (end, frames) in arrive.into_iter().enumerate() {
+            for frame in std::mem::take(&mut self.wire[end]).into_iter().take(frames) {
+                if let Ok(Message::Channel { message, .. }) = Message::decode(&frame.1) {
+                    self.handle(end, message);
+                }
+            }
+        }
+        self.cut();
+    }
+
+    /// Frames on their way to each side.
+    #[cfg(test)]
+    pub(crate) fn on_the_way(&self) -> [usize; 2] {
+        [self.wire[0].len(), self.wire[1].len()]
     }
 
     /// The connection breaks: what is on its way is lost.
@@ -258,6 +330,10 @@ impl SimPair {
                 let new: Vec<_> =
                     entries.iter().filter(|entry| !side.journal.contains(&entry.id())).cloned().collect();
                 side.absorb(&new);
+                if !new.is_empty() {
+                    self.progress.grew();
+                }
+                let side = self.side(end);
                 let numbers = entries.iter().filter_map(|entry| side.journal.number_of(&entry.id()));
                 let numbers: Vec<_> = numbers.collect();
                 self.go_on(end, |channel, _, now, effects| {
@@ -330,7 +406,12 @@ impl SimPair {
                 }
                 ChannelEffect::Feed(feed) => side.work.push_back(Work::Feed(feed)),
                 ChannelEffect::Reached(cursor) => side.cursor = Some(cursor),
-                ChannelEffect::Delivered(number) => side.delivered = side.delivered.max(number),
+                ChannelEffect::Delivered(number) => {
+                    side.delivered = side.delivered.max(number);
+                    let [one, other] = &self.sides;
+                    let (mine, theirs) = if end == 0 { (one, other) } else { (other, one) };
+                    self.progress.delivered(end, number, &mine.journal, &theirs.journal);
+                }
                 ChannelEffect::ReceiptAsked { .. } | ChannelEffect::Receipt(_) => {}
                 ChannelEffect::Synced => side.report = side.channel.as_ref().map(Channel::report),
             }
@@ -338,6 +419,7 @@ impl SimPair {
     }
 
     fn send(&mut self, end: End, frame: Vec<u8>) {
+        self.progress.sent(end, &frame);
         let bytes = frame.len() + frame_head(end, frame.len());
         let name = match Message::decode(&frame) {
             Ok(Message::Channel { message, .. }) => message.name(),

@@ -203,7 +203,9 @@ impl Channel {
             self.incoming.followed = self.incoming.followed.max(number);
             if let Some(peer) = self.peer.filter(|_| self.cursor_counts) {
                 effects.push(ChannelEffect::Reached(Cursor { number, ..peer }));
-                self.durable = self.durable.max(number);
+                if self.all_counts {
+                    self.durable = self.durable.max(number);
+                }
             }
         }
         self.durable > before
