@@ -6,6 +6,8 @@
 mod between;
 mod node;
 mod session;
+#[cfg(test)]
+mod swaps;
 
 use std::sync::LazyLock;
 
@@ -27,6 +29,7 @@ use crate::journal::file::checker::{FileChecker, FileStep};
 use crate::journal::file::error::FileError;
 use crate::journal::file::header::FileHeader;
 use crate::journal::file::writer::FileWriter;
+use crate::limits::HANDSHAKE_FRAME_BYTES;
 use crate::merkle::map::MerkleMap;
 use crate::merkle::proof::{Proof, ProofError};
 use crate::merkle::subtree::Root;
@@ -64,8 +67,7 @@ pub const TARGETS: [Target; 13] = [
     // Their values are built: an item of one byte becomes a `Value` of 32, and lists grow by doubling.
     Target { name: "facts", run: facts, memory: 80, ground: GROUND },
     Target { name: "file", run: file, memory: 6, ground: GROUND },
-    // In a frame of entries two bytes can stand for one, which has a place of 32; those are 4,096 at most.
-    Target { name: "frame", run: frame, memory: 20, ground: GROUND },
+    Target { name: "frame", run: frame, memory: 4, ground: GROUND },
     Target { name: "genesis", run: genesis, memory: 4, ground: GROUND },
     Target { name: "link", run: link, memory: 4, ground: GROUND },
     Target { name: "middle", run: middle, memory: 0, ground: NODES },
@@ -257,6 +259,7 @@ fn read_file(data: &[u8], size: usize) -> FileFound {
 pub fn frame(data: &[u8]) -> bool {
     let Ok(message) = Message::decode(data) else { return false };
     assert!(message.encode() == data, "a message has one form");
+    assert!(matches!(&message, Message::Channel { .. }) || data.len() <= HANDSHAKE_FRAME_BYTES, "short");
     if let Message::Channel { message: ChannelMessage::Entries(bundle), .. } = message {
         // Whatever it expands to is checked afterwards.
         drop(bundle.expand(&beginning().0.journal()));

@@ -13,7 +13,7 @@ use crate::fact::statement::Fact;
 use crate::fact::summary::Summary;
 use crate::fact::unchecked::UncheckedEntry;
 use crate::fact::value::Value;
-use crate::ids::{JournalId, StoreId};
+use crate::ids::{DeviceId, JournalId, StoreId};
 use crate::journal::set::Journal;
 use crate::limits::{CONNECTION_CREDIT_BYTES, QUEUE_BYTES, RECORD_BYTES};
 use crate::merkle::map::MerkleMap;
@@ -25,6 +25,7 @@ use crate::service::routing::{ConnectionId, Effect, Input, Loaded};
 use crate::session::failure::PeerError;
 use crate::session::feed::{Fed, Feed, FeedWhat, frames};
 use crate::time::{Instant, Now, WallTime};
+use crate::verification::signed_root::SignedRoot;
 
 /// The wall clock at the beginning.
 const BEGINNING: u64 = 1_767_225_600_000_000;
@@ -77,6 +78,10 @@ pub(super) struct Node {
     appended: i64,
     /// Why its last connection ended.
     pub(super) ended: Option<PeerError>,
+    /// Whom it last took somebody for.
+    pub(super) peer: Option<DeviceId>,
+    /// What became of the last receipt that it asked for.
+    pub(super) receipt: Option<Result<SignedRoot, PeerError>>,
 }
 
 impl Node {
@@ -97,6 +102,8 @@ impl Node {
             now,
             appended: 0,
             ended: None,
+            peer: None,
+            receipt: None,
         };
         node.tell(Input::Open { ticket: 0, journal: journal() });
         node.work_off();
@@ -257,6 +264,8 @@ impl Node {
             | Effect::Load { .. }
             | Effect::Follow { .. } => self.work.push_back(effect),
             Effect::Event(Event::Disconnected { error, .. }) => self.ended = Some(error),
+            Effect::Event(Event::Connected { device, .. }) => self.peer = Some(device),
+            Effect::Receipted { receipt, .. } => self.receipt = Some(receipt),
             Effect::Event(_)
             | Effect::Unload { .. }
             | Effect::Remember { .. }
@@ -264,8 +273,7 @@ impl Node {
             | Effect::Opened { .. }
             | Effect::Appended { .. }
             | Effect::Imported { .. }
-            | Effect::Synced { .. }
-            | Effect::Receipted { .. } => {}
+            | Effect::Synced { .. } => {}
         }
     }
 

@@ -4,7 +4,7 @@ use crate::error::{Code, Fault, StoreError, TransportError};
 use crate::fact::unchecked::EntryError;
 use crate::ids::DeviceId;
 use crate::reconcile::descent::FalseAnswer;
-use crate::session::message::{MessageError, Reason};
+use crate::session::message::{MessageError, Reason, VERSION};
 
 /// What a peer says that has stopped, or that in its eyes the way to this node is broken.
 const PASSING: [&str; 3] = ["CANCELLED", "TIMEOUT", "SLOW_READER"];
@@ -23,7 +23,7 @@ pub enum PeerError {
         waiting_for: &'static str,
     },
     /// Both sides speak, but no common version.
-    #[error("no common version: the peer speaks {lowest} to {highest}")]
+    #[error("no common version: the peer speaks {lowest} to {highest}, this node {VERSION}")]
     Version {
         /// Lowest version that the peer speaks.
         lowest: u64,

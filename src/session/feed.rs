@@ -285,7 +285,7 @@ pub(crate) fn frames(channel: u32, journal: &JournalId, entries: Vec<(u64, Vec<u
         let full = if record.len() > FRAME_PAYLOAD_BYTES - HEAD_BYTES {
             bundler.take()
         } else {
-            bundler.push(number, record.clone())
+            bundler.push(number, &record)
         };
         if let Some(bundle) = full {
             put(ChannelMessage::Entries(bundle));
@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn d6_entries_of_any_size_come_in_frames_of_bounded_size() {
-        let sizes = [1, 200, 59_000, 1_000, 65_000, 1_048_576, 3];
+        let sizes = [65, 200, 59_000, 1_000, 65_000, 1_048_576, 70];
         let entries: Vec<_> = sizes.iter().zip(1..).map(|(size, number)| (number, vec![9; *size])).collect();
         let journal = JournalId::from_bytes([1; 32]);
         let mut found = Vec::new();

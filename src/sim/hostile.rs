@@ -23,7 +23,7 @@ use crate::session::connection::ConnectionMachine;
 use crate::session::failure::PeerError;
 use crate::session::handshake::Dialler;
 use crate::session::message::bundle::{Bundle, Bundler};
-use crate::session::message::{ChannelMessage, Leading, Message, Plan, Summary};
+use crate::session::message::{ChannelMessage, Hello, Leading, Message, Plan, Summary};
 use crate::sim::{SimNetwork, SimPlatform, Simulation};
 use crate::symbols::mapping::ShortId;
 use crate::symbols::sketch::Sketch;
@@ -32,17 +32,17 @@ use crate::time::Instant;
 /// An honest node with some entries, and somebody who talks to it by hand.
 pub(super) struct Scene {
     pub(super) world: Simulation,
-    network: SimNetwork,
+    pub(super) network: SimNetwork,
     pub(super) honest: SyncNode,
-    root: Root,
-    events: async_channel::Receiver<Event>,
+    pub(super) root: Root,
+    pub(super) events: async_channel::Receiver<Event>,
 }
 
 pub(super) fn journal() -> JournalId {
     Genesis::named("hostile").journal()
 }
 
-fn liar_key() -> DeviceKey {
+pub(super) fn liar_key() -> DeviceKey {
     DeviceKey::from_seed([0x66; 32])
 }
 
@@ -66,7 +66,7 @@ impl Scene {
         Self { world: world.clone(), network, honest, root, events }
     }
 
-    async fn node(world: &Simulation, network: &SimNetwork, store: u8) -> SyncNode {
+    pub(super) async fn node(world: &Simulation, network: &SimNetwork, store: u8) -> SyncNode {
         let store = MemoryStore::new(StoreId::from_bytes([store; 16]));
         let platform = SimPlatform::new(world, store, vec![Arc::new(network.transport())]);
         let service = SyncService::new(platform, Config::default()).await.unwrap();
@@ -136,6 +136,11 @@ pub(super) fn leading(ids: &[EntryId]) -> Leading {
     leading
 }
 
+/// The first words of a liar.
+pub(super) fn hello() -> Hello {
+    Liar::dialler(1).hello
+}
+
 pub(super) struct Liar {
     connection: Connection,
 }
@@ -198,7 +203,7 @@ fn attack(seed: u64, frames: Vec<Vec<u8>>, code: &str) {
     });
 }
 
-fn in_channel(message: ChannelMessage) -> Vec<u8> {
+pub(super) fn in_channel(message: ChannelMessage) -> Vec<u8> {
     Message::Channel { channel: 0, message }.encode()
 }
 
@@ -206,7 +211,7 @@ pub(super) fn entries(records: &[Vec<u8>]) -> Vec<u8> {
     let journal = journal();
     let mut bundler = Bundler::new(&journal);
     for (record, number) in records.iter().zip(1..) {
-        assert!(bundler.push(number, record.clone()).is_none());
+        assert!(bundler.push(number, record).is_none());
     }
     in_channel(ChannelMessage::Entries(bundler.take().unwrap_or_default()))
 }

@@ -3,6 +3,8 @@
 
 #![allow(clippy::arc_with_non_send_sync, reason = "where there are no threads nothing here is Send")]
 
+#[cfg(all(test, feature = "native"))]
+mod byte_cuts;
 pub(crate) mod executor;
 #[cfg(test)]
 mod guards;
@@ -11,12 +13,21 @@ mod hostile;
 pub(crate) mod network;
 pub(crate) mod pair;
 #[cfg(test)]
+mod pair_cuts;
+#[cfg(test)]
+mod pair_permissions;
+#[cfg(test)]
 mod pair_tests;
 #[cfg(test)]
 mod patience;
 pub(crate) mod platform;
+pub(crate) mod progress;
 #[cfg(test)]
 mod relay;
+#[cfg(test)]
+mod variants;
+#[cfg(test)]
+mod wedged;
 
 pub use executor::Simulation;
 pub use network::{SimListener, SimNetwork, SimTransport, Verdict};

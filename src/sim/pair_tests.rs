@@ -9,18 +9,17 @@ use super::pair::SimPair;
 use crate::crypto::hash::plain;
 use crate::error::Fault;
 use crate::ids::EntryId;
-use crate::session::failure::PeerError;
 use crate::session::message::{ChannelMessage, Plan};
 use crate::symbols::cell::Cell;
 use crate::symbols::mapping::ShortId;
 use crate::symbols::row::Row;
 use crate::symbols::sketch::Sketch;
 
-fn ids(count: u32) -> Vec<EntryId> {
+pub(super) fn ids(count: u32) -> Vec<EntryId> {
     (0..count).map(|i| EntryId::from_bytes(plain(&[&i.to_be_bytes()]))).collect()
 }
 
-fn pair(shared: u32, mine: usize, theirs: usize) -> SimPair {
+pub(super) fn pair(shared: u32, mine: usize, theirs: usize) -> SimPair {
     let mut pair = SimPair::new(Duration::from_millis(20), 12_500_000);
     pair.share(&ids(shared));
     pair.append(0, mine, 20);
@@ -30,7 +29,7 @@ fn pair(shared: u32, mine: usize, theirs: usize) -> SimPair {
 
 /// Both have the same, know it, and know that the other has it durable.
 #[track_caller]
-fn equal(pair: &SimPair, count: u64) {
+pub(super) fn equal(pair: &SimPair, count: u64) {
     assert_eq!((pair.error(0), pair.error(1)), (None, None));
     assert_eq!(pair.root(0), pair.root(1));
     assert_eq!(pair.root(0).count, count);
@@ -172,34 +171,6 @@ fn f80_a_sketch_that_misleads_costs_a_descent_and_no_more() {
     assert!(spent <= 2 * honest, "{spent} bytes, of {honest} for the descent alone");
 }
 
-#[test]
-fn f46_f81_a_sync_that_is_cut_at_any_frame_goes_on_and_sends_nothing_twice() {
-    let whole = {
-        let mut pair = pair(400, 25, 30);
-        pair.open(true);
-        let mut steps = 0;
-        while pair.step().is_some() {
-            steps += 1;
-        }
-        steps
-    };
-    for at in 0..whole {
-        let mut pair = pair(400, 25, 30);
-        pair.open(true);
-        for _ in 0..at {
-            pair.step();
-        }
-        let before = [0, 1].map(|end| pair.head(end));
-        pair.cut();
-        pair.open(true);
-        pair.run();
-        equal(&pair, 455);
-        // What was durable before the cut does not travel again, and all else does once.
-        let received = [0, 1].map(|end| pair.report(end).unwrap().entries_received);
-        assert_eq!(received, [0, 1].map(|end| 455 - before[end]), "cut at step {at}");
-    }
-}
-
 /// What an acceptor that lies comes to: whether the sync still ends with equal roots, and why not if not.
 fn lied_to(tamper: fn(&mut ChannelMessage)) -> (SimPair, bool) {
     let mut pair = pair(3_000, 40, 50);
@@ -289,8 +260,8 @@ fn row23_of_ids_that_begin_alike_the_missing_one_is_wanted_all_the_same() {
     };
     for shared in [0, 3_000] {
         let mut pair = pair(shared, 0, 0);
-        pair.invent(0, &[ground(1)]);
-        pair.invent(1, &[ground(2)]);
+        pair.claim(0, &[ground(1)]);
+        pair.claim(1, &[ground(2)]);
         pair.open(false);
         // It can't end, since what was invented can't be sent.
         for _ in 0..60 {
@@ -322,74 +293,6 @@ fn d4_an_acceptor_that_says_same_when_it_is_not_is_found_out_by_the_next_honest_
     pair.open(true);
     pair.run();
     equal(&pair, 311);
-}
-
-#[test]
-fn d7_f89_in_each_way_of_finding_the_difference_nothing_goes_to_a_side_that_takes_nothing() {
-    // A feed to or from nothing, lists of either side's, coded symbols, and many of them, part by part.
-    let cases = [(0, 3, 0), (0, 0, 4), (0, 40, 5), (0, 5, 40), (600, 3, 4), (600, 0, 0), (900, 17_000, 400)];
-    for (shared, mine, theirs) in cases {
-        let mut pair = pair(shared, mine, theirs);
-        pair.refuse_all(1);
-        pair.open(false);
-        // It is told in the answer to its opening, so that nothing goes there that is not taken.
-        while let Some(step) = pair.step() {
-            assert!(step.end == 0 || !matches!(step.what, "Entries" | "Part"), "{step:?}");
-        }
-        assert_eq!((pair.error(0), pair.error(1)), (None, None));
-        let reports = [0, 1].map(|end| pair.report(end).expect("the sync has ended"));
-        assert_eq!(reports[0].root, reports[1].root, "equal but for what is refused");
-        assert_eq!(reports[0].root, pair.root(1));
-        assert_eq!((reports[0].refused, reports[0].entries_sent), (mine as u64, 0));
-        assert_eq!(pair.root(1).count, u64::from(shared) + theirs as u64, "it has taken nothing in");
-        assert_eq!(pair.root(0).count, u64::from(shared) + (mine + theirs) as u64, "it has got everything");
-        // Nor does anything follow live, while the other way all goes on.
-        pair.append(0, 2, 20);
-        pair.append(1, 3, 20);
-        pair.run();
-        assert_eq!(pair.root(1).count, u64::from(shared) + theirs as u64 + 3);
-        assert_eq!(pair.root(0).count, u64::from(shared) + (mine + theirs) as u64 + 5);
-        assert!(pair.delivered(0) <= u64::from(shared), "what was refused is not durable there");
-        // Once it takes them they go there.
-        pair.cut();
-        pair.take_all(1);
-        pair.open(true);
-        pair.run();
-        equal(&pair, u64::from(shared) + (mine + theirs) as u64 + 5);
-    }
-}
-
-#[test]
-fn d7_an_acceptor_from_which_nothing_is_taken_is_told_by_ids() {
-    for (shared, mine, theirs) in
-        [(0, 3, 0), (0, 0, 4), (30, 40, 5), (30, 5, 40), (600, 3, 4), (900, 400, 17_000)]
-    {
-        let mut pair = pair(shared, mine, theirs);
-        pair.refuse_all(0);
-        pair.open(false);
-        pair.run();
-        assert_eq!((pair.error(0), pair.error(1)), (None, None));
-        let reports = [0, 1].map(|end| pair.report(end).expect("the sync has ended"));
-        assert_eq!(reports[0].root, pair.root(0));
-        assert_eq!((reports[1].root, reports[1].refused), (pair.root(0), theirs as u64));
-        assert_eq!(pair.root(0).count, u64::from(shared) + mine as u64);
-        assert_eq!(pair.root(1).count, u64::from(shared) + (mine + theirs) as u64);
-        assert!(theirs == 0 || pair.delivered(1) <= u64::from(shared), "{shared} {mine} {theirs}");
-    }
-}
-
-#[test]
-fn d8_who_refuses_more_than_was_sent_is_a_liar() {
-    let mut pair = pair(300, 5, 6);
-    pair.tamper_with(Some(|message| {
-        if let ChannelMessage::Upto { .. } | ChannelMessage::Credit { .. } = message {
-            *message = ChannelMessage::Refused { ids: ids(300) };
-        }
-    }));
-    pair.open(false);
-    pair.run();
-    let errors = [pair.error(0), pair.error(1)];
-    assert!(errors.contains(&Some(&PeerError::Breach("more is refused than was sent"))), "{errors:?}");
 }
 
 proptest! {

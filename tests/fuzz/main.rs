@@ -193,6 +193,76 @@ fn f84_lengths_that_bytes_claim_take_no_memory() {
     }
 }
 
+/// An unsigned integer, or the head of something that is so long.
+fn head(major: u8, argument: usize) -> Vec<u8> {
+    match argument {
+        0..24 => vec![major << 5 | argument as u8],
+        24..256 => vec![major << 5 | 24, argument as u8],
+        _ => [&[major << 5 | 25][..], &(argument as u16).to_be_bytes()].concat(),
+    }
+}
+
+/// A frame of as many of these pieces as it may hold, at most so many, with its head for each number of them.
+fn full(most: usize, piece: &[u8], before: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
+    let count = most.min((65_536 - before(most).len()) / piece.len());
+    [before(count), piece.repeat(count)].concat()
+}
+
+#[test]
+fn f84_frames_of_as_much_as_possible_of_as_little_as_possible_take_at_most_four_times_their_bytes() {
+    let target = TARGETS.into_iter().find(|target| target.name == "frame").unwrap();
+    assert_eq!((target.memory, target.ground), (4, 65_536));
+    let whole = |length: usize| [&[0, 3][..], &head(2, length), &vec![7; length]].concat();
+    let usual = |form: usize, length: usize| {
+        [&[0][..], &head(0, form), &[0], &head(2, length), &vec![7; length]].concat()
+    };
+    let table =
+        |devices: usize| [head(4, devices), [&[0x58, 32][..], &[1; 32]].concat().repeat(devices)].concat();
+    let entries = |devices: usize, first: Vec<u8>| {
+        move |count: usize| {
+            [vec![23, 0], table(devices), head(0, count + usize::from(!first.is_empty())), first.clone()]
+                .concat()
+        }
+    };
+    let mut frames = vec![
+        full(4_096, &whole(0), entries(0, vec![])),
+        full(4_096, &whole(64), entries(0, vec![])),
+        full(4_096, &whole(65), entries(0, vec![])),
+        full(4_096, &usual(0, 0), entries(1, vec![])),
+        full(4_096, &usual(0, 65), entries(1, vec![])),
+        full(4_095, &usual(1, 65), entries(1, usual(0, 65))),
+        full(4_095, &usual(1, 0), entries(1, usual(0, 65))),
+        full(96, &[0x80], |count| [vec![21, 0], head(4, count)].concat()),
+        full(96, &[&[0xb0][..], &[0; 0], &[0, 0x40].repeat(16)].concat(), |count| {
+            [vec![21, 0], head(4, count)].concat()
+        }),
+        full(96, &[0x82, 0, 0x40], |count| [vec![20, 0], head(4, count)].concat()),
+        full(1_900, &[&[0x58, 32][..], &[3; 32]].concat(), |count| [vec![28, 0], head(4, count)].concat()),
+    ];
+    // Many devices, each with one short entry.
+    let devices = 600;
+    let entries: Vec<u8> = (0..devices).flat_map(|device| usual(4 * device, 65)).collect();
+    frames.push([vec![23, 0], table(devices), head(0, devices), entries].concat());
+    let packed = |kind: &[u8], size: usize, most: usize| {
+        [kind, &head(2, size * most)[..], &vec![5; size * most], &[0xf5]].concat()
+    };
+    frames.extend([
+        packed(&[30, 0, 0x82, 0, 0x40, 0], 11, 5_400),
+        packed(&[32, 0], 8, 7_500),
+        packed(&[22, 0, 2], 2, 30_000),
+        [&[24, 0, 1, 0x1a, 0, 1, 0, 0][..], &head(2, 65_000), &vec![1; 65_000]].concat(),
+    ]);
+    let mut accepted = 0;
+    for frame in frames {
+        assert!(frame.len() <= 65_536);
+        match run(&target, &frame) {
+            Ok((taken, _)) => accepted += usize::from(taken),
+            Err(what) => panic!("{:02x?} …: {what}", &frame[..40.min(frame.len())]),
+        }
+    }
+    assert!(accepted >= 12, "{accepted}");
+}
+
 #[test]
 fn f84_the_runner_sees_a_panic_and_too_much_memory() {
     let broken =

@@ -31,3 +31,5 @@ pub use stop_signal::StopSignal;
 pub use timer::IoTimer;
 pub use websocket::WebSocketTransport;
 pub use websocket_listener::WebSocketListener;
+#[cfg(test)]
+pub(crate) use websocket_stream::websocket_over;

@@ -109,7 +109,20 @@ impl AsyncWrite for ByteStream {
     }
 }
 
-impl Socket for WebSocketStream<ByteStream> {
+/// A connection over any stream of bytes, as it is behind the handshake of HTTP: for tests that cut it.
+#[cfg(test)]
+pub(crate) async fn websocket_over<S>(stream: S, dialled: bool) -> crate::platform::traits::Connection
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    use async_tungstenite::tungstenite::protocol::Role;
+
+    let role = if dialled { Role::Client } else { Role::Server };
+    let socket = WebSocketStream::from_raw_socket(stream, role, Some(bounds())).await;
+    super::websocket_halves::connection(socket, "a stream".to_owned())
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Socket for WebSocketStream<S> {
     fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Incoming, TransportError>>> {
         Pin::new(self).poll_next(cx).map(|next| {
             next.map(|message| match message {

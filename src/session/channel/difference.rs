@@ -32,10 +32,11 @@ impl Channel {
         self.report.rounds = self.report.rounds.saturating_add(1);
         self.phase = match plan {
             Plan::Feed { opener_after, acceptor_after } => {
-                let after = if self.opener { opener_after } else { acceptor_after };
+                let (after, theirs_after) =
+                    if self.opener { (opener_after, acceptor_after) } else { (acceptor_after, opener_after) };
                 let last = self.view.at().min(journal.head());
                 self.give_range(after.saturating_add(1), last, Vec::new());
-                self.cursor_counts = true;
+                (self.cursor_counts, self.all_counts) = (true, theirs_after == 0);
                 Phase::Exchanging
             }
             Plan::Descend if self.opener => Phase::Descending(Descent::new()),

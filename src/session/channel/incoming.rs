@@ -240,7 +240,9 @@ impl Channel {
             self.incoming.followed = self.incoming.followed.max(number);
             if self.cursor_counts {
                 effects.push(ChannelEffect::Reached(Cursor { number, ..self.peer }));
-                self.durable = self.durable.max(number);
+                if self.all_counts {
+                    self.durable = self.durable.max(number);
+                }
             }
         }
         self.durable > before

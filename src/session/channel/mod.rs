@@ -133,6 +133,9 @@ pub(crate) struct Channel {
     fruitless: u32,
     /// Whether the peer's `Upto` says what is here: it started from a cursor or from equal roots.
     cursor_counts: bool,
+    /// Whether it also says that all of it is here: the peer began with its first entry, or the roots were
+    /// equal. A cursor is a hint: its store may have been restored, and number others since.
+    all_counts: bool,
     /// Everything in the peer's store up to this number is durable here, as the peer was told.
     durable: u64,
     /// What the peer last said that it had sent up to, and what it had made durable.
@@ -171,6 +174,7 @@ impl Channel {
             left: None,
             fruitless: 0,
             cursor_counts: false,
+            all_counts: false,
             durable: 0,
             upto: 0,
             delivered: 0,
@@ -355,7 +359,7 @@ impl Channel {
             ChannelMessage::List { ids, last } => self.listed(ids, last, journal, effects)?,
             ChannelMessage::Want { ids, last } => self.wanted(&ids, last, journal, now)?,
             ChannelMessage::Entries(bundle) => {
-                let entries = bundle.expand(&self.journal).map_err(MessageError::from)?;
+                let entries = bundle.expand(&self.journal)?;
                 self.received(entries, effects)?;
             }
             ChannelMessage::Part { number, size, bytes } => self.part(number, size, &bytes, effects)?,

@@ -103,7 +103,7 @@ impl Channel {
     pub(super) fn conclude(&mut self, root: Root, now: Instant, effects: &mut Vec<ChannelEffect>) {
         self.phase = Phase::Live;
         self.outgoing.go_live(self.view.at());
-        self.cursor_counts = true;
+        (self.cursor_counts, self.all_counts) = (true, true);
         self.report.refused = self.report.refused.saturating_add(self.view.refused() as u64);
         self.report.duration = now.since(self.opened);
         self.report.root = root;

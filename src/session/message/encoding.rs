@@ -63,7 +63,7 @@ impl Message {
 
     /// Its bytes, one frame.
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut w = Writer::with_capacity(64);
+        let mut w = Writer::with_capacity(self.about());
         match self {
             Self::Hello(hello) => {
                 w.canonical(&[kind::HELLO]);
@@ -91,6 +91,36 @@ impl Message {
             Self::Channel { channel, message } => message.encode(*channel, &mut w),
         }
         w.into_bytes()
+    }
+
+    /// About how many bytes it takes, so that a long one is written without being moved.
+    fn about(&self) -> usize {
+        let Self::Channel { message, .. } = self else { return 256 };
+        let long = match message {
+            ChannelMessage::Entries(bundle) => bundle.bytes(),
+            ChannelMessage::Part { bytes, .. } => bytes.len(),
+            ChannelMessage::Symbols { cells, .. }
+            | ChannelMessage::Differ { plan: Plan::Symbols { cells, .. }, .. } => {
+                cells.len().saturating_mul(Cell::BYTES)
+            }
+            ChannelMessage::List { ids, .. } => ids.len().saturating_mul(8),
+            ChannelMessage::Want { ids, .. } => ids.bytes.len(),
+            ChannelMessage::Refused { ids } => ids.len().saturating_mul(34),
+            ChannelMessage::Open { .. }
+            | ChannelMessage::Same { .. }
+            | ChannelMessage::Differ { .. }
+            | ChannelMessage::Close(_)
+            | ChannelMessage::Ask { .. }
+            | ChannelMessage::Tell { .. }
+            | ChannelMessage::More { .. }
+            | ChannelMessage::Upto { .. }
+            | ChannelMessage::Sent
+            | ChannelMessage::Root(_)
+            | ChannelMessage::Credit { .. }
+            | ChannelMessage::AskReceipt { .. }
+            | ChannelMessage::Receipt { .. } => 192,
+        };
+        long.saturating_add(64)
     }
 
     /// Reads one frame.
@@ -231,8 +261,9 @@ impl ChannelMessage {
             }
             Self::List { ids, last } => {
                 head(kind::LIST);
-                let ids: Vec<u8> = ids.iter().flat_map(|id| id.0.to_be_bytes()).collect();
-                w.bytes(&ids).bool(*last);
+                let mut bytes = Vec::with_capacity(ids.len().saturating_mul(8));
+                ids.iter().for_each(|id| bytes.extend_from_slice(&id.0.to_be_bytes()));
+                w.bytes(&bytes).bool(*last);
             }
             Self::Want { ids, last } => {
                 head(kind::WANT);
@@ -379,7 +410,9 @@ fn decode_open(r: &mut Reader<'_>) -> Result<ChannelMessage, DecodeError> {
 }
 
 fn pack(cells: &[Cell]) -> Vec<u8> {
-    cells.iter().flat_map(|cell| cell.to_bytes()).collect()
+    let mut bytes = Vec::with_capacity(cells.len().saturating_mul(Cell::BYTES));
+    cells.iter().for_each(|cell| bytes.extend_from_slice(&cell.to_bytes()));
+    bytes
 }
 
 fn cells(r: &mut Reader<'_>) -> Result<Vec<Cell>, DecodeError> {

@@ -44,9 +44,9 @@ fn bundle() -> Bundle {
     let journal = journal();
     let mut bundler = Bundler::new(&journal);
     for (number, entry) in [(3, &first), (4, &second), (6, &other), (7, &join)] {
-        assert!(bundler.push(number, entry.record().to_vec()).is_none());
+        assert!(bundler.push(number, entry.record()).is_none());
     }
-    assert!(bundler.push(9, vec![0x55; 70]).is_none());
+    assert!(bundler.push(9, &[0x55; 70]).is_none());
     bundler.take().unwrap()
 }
 
@@ -184,6 +184,80 @@ fn d6_every_message_reads_back_and_every_other_form_of_it_is_another_message_or_
     }
 }
 
+/// Where byte strings stand in items of CBOR: the head, and how long what follows it is.
+fn strings(bytes: &[u8]) -> Vec<(usize, usize, usize)> {
+    let (mut found, mut at) = (Vec::new(), 0);
+    while at < bytes.len() {
+        let width = match bytes[at] & 31 {
+            info @ 24..28 => 1 << (info - 24),
+            _ => 0,
+        };
+        let argument =
+            bytes[at + 1..at + 1 + width].iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+        let length = if width == 0 { usize::from(bytes[at] & 31) } else { argument };
+        let (major, head) = (bytes[at] >> 5, 1 + width);
+        if major == 2 {
+            found.push((at, head, length));
+        }
+        at += head + if matches!(major, 2 | 3) { length } else { 0 };
+    }
+    found
+}
+
+/// The same items, with the byte string at this place of another length.
+fn with_length(bytes: &[u8], (at, head, length): (usize, usize, usize), other: usize) -> Vec<u8> {
+    let mut content = bytes[at + head..at + head + length].to_vec();
+    content.resize(other, 0x33);
+    let mut w = crate::codec::cbor::Writer::new();
+    w.canonical(&bytes[..at]).bytes(&content).canonical(&bytes[at + head + length..]);
+    w.into_bytes()
+}
+
+#[test]
+fn row19_no_key_signature_hash_nonce_or_id_is_taken_at_another_length() {
+    let mut refused = 0;
+    for (name, message) in samples() {
+        let bytes = message.encode();
+        // The type is no item.
+        for (at, head, length) in strings(&bytes[1..]) {
+            // What has no fixed length: a child without entries, cells, ids, records, parts, signed roots.
+            let is_fixed = [16, 32, 64, 128].contains(&length)
+                && !["symbols", "list", "want"].iter().any(|kind| name.starts_with(kind));
+            if !is_fixed {
+                continue;
+            }
+            for other in (0..=length + 1).filter(|other| *other != length) {
+                let items = with_length(&bytes[1..], (at, head, length), other);
+                let frame = [&bytes[..1], &items].concat();
+                assert!(Message::decode(&frame).is_err(), "{name}: {other} bytes of {length} at {at}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 1_000, "{refused}");
+    // What is in a signed root.
+    let time = WallTime::from_micros(1_767_225_600_000_000);
+    let statement = SignedRoot::sign(journal(), &key(2), root(3), time, [4; 32], Some([8; 32])).to_bytes();
+    let parts = strings(&statement[..statement.len() - SIGNATURE_BYTES]);
+    assert!(parts.len() >= 6, "{parts:?}");
+    for place in parts {
+        for other in (0..=place.2 + 1).filter(|other| *other != place.2) {
+            let other = with_length(&statement, place, other);
+            assert!(SignedRoot::from_bytes(&other).is_err(), "{place:?}");
+        }
+    }
+    // The signature of an entry has no head: whatever is there in its place is no entry.
+    let record = entry(1, "one", &[], 1_767_225_600_000_000).record().to_vec();
+    let (body, signature) = record.split_at(record.len() - SIGNATURE_BYTES);
+    for length in (0..=SIGNATURE_BYTES + 1).filter(|length| *length != SIGNATURE_BYTES) {
+        let mut other = signature.to_vec();
+        other.resize(length, 0);
+        let record = [body, &other].concat();
+        let checked = crate::fact::unchecked::UncheckedEntry::new(record).check(&journal());
+        assert!(checked.is_err(), "a signature of {length} bytes");
+    }
+}
+
 #[test]
 fn d6_a_bundle_expands_to_the_records_that_it_was_made_of() {
     let first = entry(1, "one", &[], 1_767_225_600_000_000);
@@ -208,7 +282,7 @@ fn d5_a_bundle_of_small_entries_takes_less_than_they_do() {
         let entry = entry(1, "a line of a log, of some length", &after, 1_767_225_600_000_000 + number * 250);
         after = vec![entry.id()];
         records += entry.record().len();
-        if let Some(bundle) = bundler.push(number, entry.record().to_vec()) {
+        if let Some(bundle) = bundler.push(number, entry.record()) {
             let frame = Message::Channel { channel: 0, message: ChannelMessage::Entries(bundle) }.encode();
             assert!(frame.len() <= crate::limits::FRAME_BYTES);
             frames += frame.len();

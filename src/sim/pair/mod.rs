@@ -1,6 +1,9 @@
 //! Two channels of one journal, joined by a link with a delay and a width, and nothing else: no stores, no
 //! tasks, no handshake. To test and to measure what reconciling two sets costs.
 
+#[cfg(test)]
+pub(crate) mod faults;
+
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -18,6 +21,7 @@ use crate::session::failure::PeerError;
 use crate::session::feed::{Fed, Feed, FeedWhat, frames};
 use crate::session::message::{ChannelMessage, Message};
 use crate::session::report::SyncReport;
+use crate::sim::progress::Progress;
 use crate::time::Instant;
 
 /// Bytes that may be queued towards a side.
@@ -86,6 +90,7 @@ pub struct SimPair {
     first_entry: Option<Instant>,
     traffic: BTreeMap<&'static str, Traffic>,
     made: u64,
+    progress: Progress,
     /// Changes a message on its way, where a test wants that.
     tamper: Option<fn(&mut ChannelMessage)>,
 }
@@ -123,6 +128,7 @@ impl SimPair {
             first_entry: None,
             traffic: BTreeMap::new(),
             made: 0,
+            progress: Progress::default(),
             tamper: None,
         }
     }
@@ -131,6 +137,7 @@ impl SimPair {
     #[cfg(test)]
     pub(crate) fn tamper_with(&mut self, tamper: Option<fn(&mut ChannelMessage)>) {
         self.tamper = tamper;
+        self.progress.switch_off();
     }
 
     /// From the next opening on this side takes nothing in.
@@ -155,8 +162,15 @@ impl SimPair {
         }
     }
 
+    /// One side alone has entries with these ids, which can't be sent: so the two never get on.
+    #[cfg(test)]
+    pub(crate) fn claim(&mut self, end: End, ids: &[EntryId]) {
+        self.progress.switch_off();
+        self.invent(end, ids);
+    }
+
     /// One side has entries with these ids, which can't be sent.
-    pub(crate) fn invent(&mut self, end: End, ids: &[EntryId]) {
+    fn invent(&mut self, end: End, ids: &[EntryId]) {
         let summary = |id: &EntryId| Summary {
             id: *id,
             device: DeviceId::from_bytes([9; 32]),
@@ -207,6 +221,7 @@ impl SimPair {
     pub fn open(&mut self, with_cursor: bool) {
         let now = self.now;
         (self.opened, self.first_entry, self.traffic) = (now, None, BTreeMap::new());
+        self.progress.begin();
         let peer = self.side(1).store;
         let side = self.side(0);
         let mut effects = Vec::new();
@@ -293,6 +308,10 @@ impl SimPair {
                 let new: Vec<_> =
                     entries.iter().filter(|entry| !side.journal.contains(&entry.id())).cloned().collect();
                 side.absorb(&new);
+                if !new.is_empty() {
+                    self.progress.grew();
+                }
+                let side = self.side(end);
                 let numbers = entries.iter().filter_map(|entry| side.journal.number_of(&entry.id()));
                 let numbers: Vec<_> = numbers.collect();
                 self.go_on(end, |channel, _, now, effects| {
@@ -365,7 +384,12 @@ impl SimPair {
                 }
                 ChannelEffect::Feed(feed) => side.work.push_back(Work::Feed(feed)),
                 ChannelEffect::Reached(cursor) => side.cursor = Some(cursor),
-                ChannelEffect::Delivered(number) => side.delivered = side.delivered.max(number),
+                ChannelEffect::Delivered(number) => {
+                    side.delivered = side.delivered.max(number);
+                    let [one, other] = &self.sides;
+                    let (mine, theirs) = if end == 0 { (one, other) } else { (other, one) };
+                    self.progress.delivered(end, number, &mine.journal, &theirs.journal);
+                }
                 ChannelEffect::ReceiptAsked { .. } | ChannelEffect::Receipt(_) => {}
                 ChannelEffect::Synced => side.report = side.channel.as_ref().map(Channel::report),
             }
@@ -373,6 +397,7 @@ impl SimPair {
     }
 
     fn send(&mut self, end: End, frame: Vec<u8>) {
+        self.progress.sent(end, &frame);
         let bytes = frame.len() + frame_head(end, frame.len());
         let name = match Message::decode(&frame) {
             Ok(Message::Channel { message, .. }) => message.name(),
