@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::pair::SimPair;
+use super::pair::{SimPair, Traffic};
 use crate::crypto::hash::plain;
 use crate::error::Fault;
 use crate::ids::EntryId;
+use crate::limits::FRAME_BYTES;
 use crate::session::message::{ChannelMessage, Plan};
 use crate::symbols::cell::Cell;
 use crate::symbols::mapping::ShortId;
@@ -326,5 +327,22 @@ proptest! {
         prop_assert!(pair.report(0).is_some() && pair.report(1).is_some());
         // In the end all is known to be durable at the other side.
         prop_assert_eq!([pair.delivered(0), pair.delivered(1)], [pair.head(0), pair.head(1)]);
+    }
+
+    #[test]
+    fn d3_d6_bytes_are_bounded_by_the_difference_and_each_message_by_its_limit(
+        shared in 0u32..5_000,
+        mine in 0usize..150,
+        theirs in 0usize..150,
+    ) {
+        let mut pair = pair(shared, mine, theirs);
+        pair.open(false);
+        pair.run();
+        prop_assert_eq!(pair.root(0), pair.root(1));
+        let spent = |(kind, traffic): (&&str, &Traffic)| if matches!(*kind, "Entries" | "Part") { 0 } else { traffic.bytes };
+        let spent: u64 = pair.traffic().iter().map(spent).sum();
+        let bound = 1_200 + 60 * (mine + theirs) as u64;
+        prop_assert!(spent <= bound, "{} bytes, of at most {}: {:?}", spent, bound, pair.traffic());
+        prop_assert!(pair.largest() <= FRAME_BYTES);
     }
 }

@@ -89,6 +89,7 @@ pub struct SimPair {
     opened: Instant,
     first_entry: Option<Instant>,
     traffic: BTreeMap<&'static str, Traffic>,
+    largest: usize,
     made: u64,
     progress: Progress,
     /// Changes a message on its way, where a test wants that.
@@ -127,6 +128,7 @@ impl SimPair {
             opened: Instant::default(),
             first_entry: None,
             traffic: BTreeMap::new(),
+            largest: 0,
             made: 0,
             progress: Progress::default(),
             tamper: None,
@@ -404,6 +406,7 @@ impl SimPair {
             Ok(other) => other.name(),
             Err(_) => "bad",
         };
+        self.largest = self.largest.max(frame.len());
         let traffic = self.traffic.entry(name).or_default();
         traffic.frames += 1;
         traffic.bytes += bytes as u64;
@@ -449,6 +452,11 @@ impl SimPair {
     /// What was sent since the opening, by kind of message.
     pub fn traffic(&self) -> &BTreeMap<&'static str, Traffic> {
         &self.traffic
+    }
+
+    /// Bytes of the longest frame that was sent.
+    pub fn largest(&self) -> usize {
+        self.largest
     }
 
     /// From the opening to the first frame of entries that either side sent.
