@@ -3,13 +3,12 @@
 import bisect, functools, hashlib, os, time
 
 import cbor2
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 SAFE, RECORD_BYTES, VALUE_BYTES, NULL = 2**53 - 1, 1_048_576, 65_536, type(None)
 
-class Breach(Exception):
-    """What the other side did breaks a rule: a code, and words."""
+class Breach(Exception): """What the other side did breaks a rule: a code, and words."""
 
 def insist(holds, words, code="PROTOCOL"):
     if not holds: raise Breach(code, words)
@@ -20,16 +19,13 @@ def pieces(whole, size): return [whole[at : at + size] for at in range(0, len(wh
 def sha256(*parts): return hashlib.sha256(b"".join(parts)).digest()
 def labelled(label, *parts): return sha256(b"isoroot/v1/", label.encode(), b"\0", *parts)  # H of the page
 
-# The form of an item is a range of numbers, how many bytes, a type, the forms of an array's items one by one,
-# a list of choices, or a function that tells.
-FITS = {
-    range: lambda item, form: type(item) is int and item in form,
-    int: lambda item, form: type(item) is bytes and len(item) == form,
-    type: lambda item, form: type(item) is form,
-    tuple: lambda item, form: type(item) is list and len(item) == len(form) and all(map(fits, item, form)),
-    list: lambda item, form: any(fits(item, choice) for choice in form),
-}
-def fits(item, form): return FITS[type(form)](item, form) if type(form) in FITS else form(item)
+def fits(item, form):  # a form: an array's forms, choices, a range, how many bytes, a type, a function that tells
+    if type(form) is tuple: return type(item) is list and len(item) == len(form) and all(map(fits, item, form))
+    if type(form) is list: return any(fits(item, choice) for choice in form)
+    if type(form) is range: return type(item) is int and item in form
+    if type(form) is int: return type(item) is bytes and len(item) == form
+    return type(item) is form if type(form) is type else form(item)
+
 def text(most, least=0): return lambda item: type(item) is str and least <= len(item.encode()) <= most
 def array(most, form, least=0):
     return lambda item: type(item) is list and least <= len(item) <= most and all(fits(x, form) for x in item)
@@ -57,19 +53,22 @@ def subtree(ids, depth=0):  # the hash of sorted ids that share so many bits
     middle = bisect.bisect_left(ids, 1, key=lambda id: id[depth // 8] >> 7 - depth % 8 & 1)
     return sha256(b"\1", subtree(ids[:middle], depth + 1), subtree(ids[middle:], depth + 1))
 
-def root_of(ids): return sha256(b"\2", len(ids).to_bytes(8, "big"), subtree(sorted(ids)))
-
-def device_of(key): return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+def root_of(ids): return [len(ids), sha256(b"\2", len(ids).to_bytes(8, "big"), subtree(sorted(ids)))]
 
 def verify(device, message, signature):  # ZIP-215 is demanded; this is stricter, which no honest peer notices
     Ed25519PublicKey.from_public_bytes(device).verify(signature, message)
 
+class Device:
+    def __init__(self, seed):
+        key = Ed25519PrivateKey.from_private_bytes(seed)
+        self.sign, self.id = key.sign, key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self.store = labelled("peer-store", seed)[:16]
+
 class Journal:
     """The records of a journal in the order in which they came, a line each in a file."""
 
-    def __init__(self, id, key, folder):
-        self.id, self.key, self.device = id, key, device_of(key)
-        self.records, self.numbers, self.latest = [], {}, []
+    def __init__(self, id, device, folder):
+        self.id, self.device, self.records, self.numbers, self.latest = id, device, [], {}, []
         self.file = (folder / id.hex()).open("a+")
         self.file.seek(0)
         for line in self.file.readlines(): self.keep(bytes.fromhex(line), is_new=False)
@@ -79,7 +78,7 @@ class Journal:
     def message(self, label, body):  # what is signed: an open journal is its own epoch
         return b"isoroot/v1/" + label + b"\0" + self.id + self.id + body
 
-    def keep(self, record, is_new=True):  # says whether it is here now, and durable: only plain ones are taken
+    def keep(self, record, is_new=True):  # whether it is here now, and durable: only plain ones are taken
         id, data, signature = self.id_of(record), record[:-64], record[-64:]
         if id in self.numbers: return True
         try:
@@ -95,14 +94,13 @@ class Journal:
         if kind != 0: return False
         self.records.append(record)
         self.numbers[id] = len(self.records)
-        if device == self.device: self.latest = [id]
+        if device == self.device.id: self.latest = [id]
         if is_new:
-            self.file.write(record.hex() + "\n")
-            self.file.flush()
+            print(record.hex(), file=self.file, flush=True)
             os.fsync(self.file.fileno())
         return True
 
     def append(self, value):
         facts = [[1, f"peer/{len(self.records) + 1}", value, None, None]]
-        body = encode([1, 0, self.device, [0, self.id[:8]], self.latest, [time.time_ns() // 1_000, facts]])
-        self.keep(body + self.key.sign(self.message(b"entry", body)))
+        body = encode([1, 0, self.device.id, [0, self.id[:8]], self.latest, [time.time_ns() // 1_000, facts]])
+        self.keep(body + self.device.sign(self.message(b"entry", body)))

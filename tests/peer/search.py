@@ -1,5 +1,5 @@
-"""Coded symbols and descents: docs/PROTOCOL.md. They find the ids that are only here, and the short ids that are only
-there; `ask` sends a question, if it is given one, and waits for an answer."""
+"""Coded symbols and descents: docs/PROTOCOL.md. They give the ids that are only here, and the short ids that are
+only there; `ask` sends a question, if there is one, and waits for an answer."""
 
 import math, struct
 
@@ -21,7 +21,7 @@ def mix(z):
     z = (z ^ z >> 27) * 0x94D049BB133111EB & MASK
     return z ^ z >> 31
 
-def symbol(x): return x << 24 | mix(x ^ 0x9AE16A3B2F90404F) >> 40  # a short id and its check, as cells hold them
+def symbol(x): return x << 24 | mix(x ^ 0x9AE16A3B2F90404F) >> 40  # a short id and its check, as in cells
 
 def places(x, count):  # which of the first cells a short id is in
     state, i = mix(x), 0
@@ -73,7 +73,7 @@ def summary(view, bits, path):
 
 def tell(view, bits, path):  # the answer to a question about a prefix
     ids = below(view, bits, path)
-    return ids if len(ids) <= IDS_PER_NODE else sum((summary(ids, *child) for child in children(bits, path)), [])
+    return ids if len(ids) <= IDS_PER_NODE else sum((summary(ids, *one) for one in children(bits, path)), [])
 
 def by_descent(view, ask):
     theirs, to_ask = set(view), [ALL]

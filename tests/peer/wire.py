@@ -1,12 +1,12 @@
-"""Messages and bundles of entries: docs/PROTOCOL.md."""
+"""Messages, bundles of entries, and the WebSocket that carries them: docs/PROTOCOL.md."""
 
-import io
+import base64, hashlib, http.client, io, os
 
 import cbor2
 
 from format import NULL, NUMBER, array, encode, fits, insist, labelled, pieces, text, unsigned
 
-FRAME_BYTES = 65_536
+FRAME_BYTES, GONE_SECONDS = 65_536, 45
 
 def some(most, size):  # at most so many pieces of so many bytes, in one byte string
     return lambda item: type(item) is bytes and len(item) % size == 0 and len(item) <= most * size
@@ -21,9 +21,9 @@ def is_answer(item):  # at most 16 ids; or count and hash of each of 16 children
 
 CHANNEL, CODE, CELLS = range(2**32), (text(40), text(200)), some(5_400, 11)
 ASKED = array(96, lambda item: is_prefix(item) and item[0] % 4 == 0)
-PLAN = [(range(1), NUMBER, NUMBER), (range(1, 2),), (range(2, 3), NUMBER, range(16_385), CELLS), (range(3, 5),)]
-# Of each message its type and the forms of its items.
-MESSAGES = {
+SYMBOLS = range(2, 3), NUMBER, range(16_385), CELLS
+PLAN = [(range(1), NUMBER, NUMBER), (range(1, 2),), SYMBOLS, (range(3, 5),)]
+MESSAGES = {  # the type of each, and the forms of its items
     "Hello": (0, (NUMBER, NUMBER, NUMBER, 32, 32, text(300))),
     "HelloAck": (1, (NUMBER, NUMBER, 32, 32, 64)), "Auth": (2, (64,)),
     "Ping": (3, (NUMBER,)), "Pong": (4, (NUMBER,)), "Goaway": (5, CODE),
@@ -32,8 +32,8 @@ MESSAGES = {
     "Close": (19, (CHANNEL, *CODE)),
     "Ask": (20, (CHANNEL, ASKED)), "Tell": (21, (CHANNEL, array(96, is_answer))),
     "Want": (22, (CHANNEL, range(2, 9), bytes, bool)),
-    "Entries": (23, (CHANNEL, array(4_096, 32), range(4_097))), "Part": (24, (CHANNEL, NUMBER, NUMBER, bytes)),
-    "Upto": (25, (CHANNEL, NUMBER)), "Sent": (26, (CHANNEL,)), "Root": (27, (CHANNEL, NUMBER, 32)),
+    "Entries": (23, (CHANNEL, array(4_096, 32), range(4_097))),
+    "Part": (24, (CHANNEL, NUMBER, NUMBER, bytes)), "Upto": (25, (CHANNEL, NUMBER)), "Sent": (26, (CHANNEL,)), "Root": (27, (CHANNEL, NUMBER, 32)),
     "Refused": (28, (CHANNEL, array(1_900, 32))), "Credit": (29, (CHANNEL, NUMBER, NUMBER)),
     "Symbols": (30, (CHANNEL, is_prefix, NUMBER, CELLS, bool)),
     "More": (31, (CHANNEL, is_prefix, NUMBER, NUMBER)), "List": (32, (CHANNEL, some(7_500, 8), bool)),
@@ -41,9 +41,7 @@ MESSAGES = {
 }
 NAMES = {kind: name for name, (kind, _) in MESSAGES.items()}
 
-# The maps of a Tell may have a key several times, which no package takes.
-
-def read_tell(data):
+def read_tell(data):  # its maps may have one key several times, which no package takes
     decoder, answers = cbor2.CBORDecoder(io.BytesIO(data)), []
     channel, head = decoder.decode(), decoder.read(1)[0]
     for _ in range(decoder.read(1)[0] if head == 0x98 else head & 31):
@@ -60,7 +58,6 @@ def write_message(name, *items):
     return bytes([MESSAGES[name][0]]) + b"".join(write_tell(*items) if name == "Tell" else map(encode, items))
 
 def read_message(frame):  # raises whatever it is for what is not a message in its one form
-    insist(len(frame) <= FRAME_BYTES, "a frame too large", "BAD_MESSAGE")
     name = NAMES[frame[0]]
     items = read_tell(frame[1:]) if name == "Tell" else cbor2.loads(b"\x9f" + frame[1:] + b"\xff")
     # What follows the three items of a bundle is looked at when that is unpacked.
@@ -75,17 +72,63 @@ def unpack_bundle(journal, devices, count, *items):  # numbered records, not yet
     for _ in range(count):
         gap, kind = next(rest), next(rest)
         insist(fits([gap, kind], (NUMBER, [range(4 * len(devices)), range(3, 4)])), "no entry", "BAD_MESSAGE")
-        number += gap + 1
-        place, form = divmod(kind, 4)
-        if form == 3:
-            insist(place == 0, "a device for another form", "BAD_MESSAGE")
-            entries.append((number, next(rest)))
-            continue
-        device, stamp = devices[place], stamp + next(rest)
-        after = [] if form == 0 else [last[device]] if form == 1 else next(rest)
-        # A plain record up to its facts.
-        head = encode([1, 0, device, [0, journal[:8]], after, [stamp, None]])[:-1]
-        entries.append((number, head + next(rest)))
-        last[device] = labelled("id", journal, entries[-1][1])
-    insist(not list(rest) and number in NUMBER, "something follows the bundle", "BAD_MESSAGE")
+        number, place, form = number + gap + 1, *divmod(kind, 4)
+        insist(form != 3 or place == 0, "a device for another form", "BAD_MESSAGE")
+        if form == 3: record = next(rest)
+        else:
+            device, stamp = devices[place], stamp + next(rest)
+            after = [] if form == 0 else [last[device]] if form == 1 else next(rest)
+            record = encode([1, 0, device, [0, journal[:8]], after, [stamp, None]])[:-1] + next(rest)
+            last[device] = labelled("id", journal, record)
+        entries.append((number, record))
+    insist(not [*rest] and number in NUMBER, "something follows the bundle", "BAD_MESSAGE")
     return entries
+
+def holds(condition):
+    if not condition: raise ConnectionError("closed by the other side, or no WebSocket")
+
+def masked(data, mask): return bytes(x ^ mask[i % 4] for i, x in enumerate(data)) if mask else data
+
+class WebSocket:
+    """RFC 6455 without extensions; each frame of the protocol is one binary message."""
+
+    def __init__(self, stream, address=None):  # dials the address, or answers whoever does
+        self.stream, self.reader, self.dials = stream, stream.makefile("rb"), address is not None
+        stream.settimeout(GONE_SECONDS)
+        key = base64.b64encode(os.urandom(16)).decode()
+        fields = f"Host: {address}", f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13"
+        if self.dials: self.write("GET /sync HTTP/1.1", *fields)
+        line, headers = self.reader.readline(), http.client.parse_headers(self.reader)
+        holds(line.startswith(b"HTTP/1.1 101 " if self.dials else b"GET /sync "))
+        key = key if self.dials else headers["Sec-WebSocket-Key"]
+        secret = key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        proof = base64.b64encode(hashlib.sha1(secret.encode()).digest()).decode()
+        holds(not self.dials or headers["Sec-WebSocket-Accept"] == proof)
+        if not self.dials: self.write("HTTP/1.1 101 Switching Protocols", f"Sec-WebSocket-Accept: {proof}")
+
+    def write(self, *lines):
+        lines += "Connection: Upgrade", "Upgrade: websocket", "", ""
+        self.stream.sendall("\r\n".join(lines).encode())
+
+    def send(self, data, opcode=2):
+        side, size, mask = 128 * self.dials, len(data), os.urandom(4) if self.dials else b""
+        length = bytes([side + size]) if size < 126 else bytes([side + 126]) + size.to_bytes(2, "big")
+        self.stream.sendall(bytes([128 + opcode]) + length + mask + masked(data, mask))
+
+    def read(self, size):
+        data = self.reader.read(size)
+        holds(len(data) == size)
+        return data
+
+    def receive(self):
+        message, is_last = b"", False
+        while not is_last:
+            first, second = self.read(2)
+            opcode, is_masked, size = first & 127, second >> 7, second & 127
+            if size > 125: size = unsigned(self.read(2 if size == 126 else 8))
+            holds(opcode in (0, 2, 9, 10) and is_masked != self.dials and len(message) + size <= FRAME_BYTES)
+            mask = self.read(4 * is_masked)
+            data = masked(self.read(size), mask)
+            if opcode == 9: self.send(data, 10)
+            if opcode in (0, 2): message, is_last = message + data, first >> 7
+        return message
