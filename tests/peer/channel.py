@@ -1,31 +1,30 @@
 """A channel makes one journal equal with the other side's: docs/PROTOCOL.md."""
-
 import json, math, os, time
-
 import cbor2
-
 from format import below, encode, insist, pieces, root_of, verify
 from search import by_descent, by_symbols, parted, sketch_of, tell
 from wire import unpack_bundle
 
 PART_BYTES, CREDIT_BYTES = 60_480, 262_144  # the first is a multiple of each width of a Want
 FEED, DESCEND, SYMBOLS, ACCEPTOR_LISTS = range(4)
-PLANS = ["feed", "descend", "symbols", "acceptor-lists", "opener-lists"]
 ALWAYS = {"Upto", "Refused", "Credit", "AskReceipt", "Receipt", "Entries", "Part"}
 
 class Channel:
-    def __init__(self, connection, journal, number, opens):
-        self.connection, self.journal, self.number, self.opens = connection, journal, number, opens
-        self.view, self.at, self.inbox, self.said = sorted(journal.numbers), len(journal.records), [], {}
-        self.plan, self.is_live, self.part, self.question, self.receipt = "", False, b"", None, None
+    def __init__(self, connection, journal, number, opened=None):
+        self.connection, self.journal, self.number = connection, journal, number
+        self.opens, self.inbox, self.said = opened is None, [("Open", opened)] if opened else [], {}
+        self.view, self.at = sorted(journal.numbers), len(journal.records)
+        self.plan, self.is_live, self.part, self.question, self.receipt = None, False, b"", None, None
         self.rounds = self.asks = self.sent = self.received = self.unpaid = self.their_upto = 0
         self.brought, self.refused = {}, set()
+
+    def is_done(self, until): return self.receipt and not self.unpaid and len(self.journal.records) >= until
 
     def send(self, name, *items):
         self.asks += name == "Ask"
         self.connection.send(name, self.number, *items)
 
-    def until(self, holds, *may_come):  # takes messages; what may not come at any time is put into what was said
+    def until(self, holds, *may_come):  # takes messages; what may not come at any time goes into what was said
         while not holds():
             while not self.inbox: self.connection.receive()
             name, items = self.inbox.pop(0)
@@ -52,7 +51,7 @@ class Channel:
                 self.unpaid -= size
             case "Upto", [number]:
                 self.their_upto = max(self.their_upto, number)
-                if self.plan == "feed" or self.is_live: self.send("Credit", 0, self.their_upto)
+                if self.plan[0] == FEED or self.is_live: self.send("Credit", 0, self.their_upto)
             case "Refused", [ids]: self.refused.update(ids)
             case "AskReceipt", question:
                 said = *root_of(self.journal.numbers), time.time_ns() // 1_000, *question
@@ -92,7 +91,7 @@ class Channel:
                 theirs, plan = state[32:48], [DESCEND] if state[48:80] != root else None
                 if plan: self.send("Differ", store, *size, plan)
                 else: self.send("Same", store, self.at)
-        self.plan, self.their_store = PLANS[plan[0]] if plan else "same", theirs or b""
+        self.plan, self.their_store = plan or ["same"], theirs or b""
         self.their_count, their_at = count, count + more
         while plan:
             self.send_entries(self.search(plan))
@@ -160,7 +159,7 @@ class Channel:
 
     def report(self, event):
         count, root = root_of(self.journal.numbers)
-        said = {"event": event, "journal": self.journal.id.hex(), "root": root.hex(), "count": count, "plan": self.plan}
-        said |= {"rounds": self.rounds, "asks": self.asks, "sent": self.sent, "received": self.received}
-        said |= {"cursor": [self.their_store[:4].hex(), self.their_upto], "receipt": self.receipt}
+        said = {"event": event, "journal": self.journal.id.hex(), "root": root.hex(), "count": count}
+        said |= {"plan": self.plan[0], "rounds": self.rounds, "asks": self.asks, "receipt": self.receipt}
+        said |= {"sent": self.sent, "received": self.received, "cursor": [self.their_store[:4].hex(), self.their_upto]}
         print(json.dumps(said), flush=True)

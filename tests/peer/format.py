@@ -1,7 +1,5 @@
 """CBOR, hashes, entries and journals: docs/FORMAT.md."""
-
 import bisect, functools, hashlib, os, time
-
 import cbor2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -19,7 +17,7 @@ def pieces(whole, size): return [whole[at : at + size] for at in range(0, len(wh
 def sha256(*parts): return hashlib.sha256(b"".join(parts)).digest()
 def labelled(label, *parts): return sha256(b"isoroot/v1/", label.encode(), b"\0", *parts)  # H of the page
 
-def fits(item, form):  # a form: an array's forms, choices, a range, how many bytes, a type, a function that tells
+def fits(item, form):  # that is forms of an array, choices, a range, how many bytes, a type, or a test
     if type(form) is tuple: return type(item) is list and len(item) == len(form) and all(map(fits, item, form))
     if type(form) is list: return any(fits(item, choice) for choice in form)
     if type(form) is range: return type(item) is int and item in form
@@ -64,9 +62,7 @@ class Device:
         self.sign, self.id = key.sign, key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         self.store = labelled("peer-store", seed)[:16]
 
-class Journal:
-    """The records of a journal in the order in which they came, a line each in a file."""
-
+class Journal:  # records in the order in which they came, a line each in a file
     def __init__(self, id, device, folder):
         self.id, self.device, self.records, self.numbers, self.latest = id, device, [], {}, []
         self.file = (folder / id.hex()).open("a+")

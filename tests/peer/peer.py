@@ -1,14 +1,10 @@
 """A minimal peer of the wire, version 1, written from docs/PROTOCOL.md and docs/FORMAT.md alone.
 
-Its argument is a JSON object: the `seed` of its device, the `folder` of its store, its `journals`, from the id of each
-to a cursor or null, and what OPTIONS has. It prints an object a line: `listening`, with a URL; for each journal `live`
-once the roots are equal, and `done` at the end.
+Its argument is a JSON object: the `seed` of its device, the `folder` of its store, its `journals`, each with a
+cursor or null, and what OPTIONS has. It prints an object a line: `listening`; for each journal, `live` and `done`.
 """
-
 import json, os, pathlib, socket, sys, urllib.parse
-
 sys.dont_write_bytecode = True  # nothing is to be left behind in the tree
-
 from channel import Channel
 from format import Breach, Device, Journal, encode, insist, labelled, verify
 from wire import WebSocket, read_message, write_message
@@ -29,11 +25,11 @@ class Connection:
     def expect(self, awaited):
         frame = self.web.receive()
         name, items = read_message(frame)
-        insist(name == awaited and len(frame) <= 1_024, f"{name}, not {awaited}: {items}", "UNEXPECTED_MESSAGE")
+        insist(name == awaited and len(frame) <= 1_024, f"{name} {items}", "UNEXPECTED_MESSAGE")
         return frame, items
 
     def transcript(self, *parts):
-        return labelled("handshake", *(len(x).to_bytes(8, "big") + x for x in parts))
+        return labelled("handshake", *(len(part).to_bytes(8, "big") + part for part in parts))
 
     def dial(self, address):
         hello = self.send("Hello", 1, 1, 0, os.urandom(32), self.own.id, address)
@@ -43,7 +39,7 @@ class Connection:
         verify(self.device, labelled("handshake/acceptor", transcript), signature)
         self.send("Auth", self.own.sign(labelled("handshake/dialler", transcript, signature)))
         for number, journal in enumerate(self.journals.values()):
-            self.channels[number] = Channel(self, journal, number, opens=True)
+            self.channels[number] = Channel(self, journal, number)
 
     def accept(self, address):
         hello, (lowest, highest, suite, _, self.device, dialled) = self.expect("Hello")
@@ -62,16 +58,14 @@ class Connection:
         match name, items:
             case "Hello" | "HelloAck" | "Auth", _: raise Breach("UNEXPECTED_MESSAGE", name)
             case "Ping", [number]: self.send("Pong", number)
-            case "Goaway", [code, words]: raise ConnectionError(f"{code}: {words}")
+            case "Goaway" | "Close", [*_, code, words]: raise ConnectionError(f"{code}: {words}")
             case "Open", [number, state, *_]:
                 insist(self.last < number and not self.options["url"], "no number for a channel")
                 self.last, journal = number, self.journals.get(state[:32])
-                for old in [channel for channel in self.channels.values() if channel.journal == journal]:
+                for old in [old for old in self.channels.values() if old.journal == journal]:
                     self.send("Close", self.channels.pop(old.number).number, "CANCELLED", "opened anew")
-                if not journal: return self.send("Close", number, "NOT_SERVED", "another is served here")
-                self.channels[number] = Channel(self, journal, number, opens=False)
-                self.channels[number].inbox.append((name, items[1:]))
-            case "Close", [number, code, words]: raise ConnectionError(f"{code}: {words}")
+                if journal: self.channels[number] = Channel(self, journal, number, items[1:])
+                else: self.send("Close", number, "NOT_SERVED", "another journal is served here")
             case _, [number, *rest] if number in self.channels:
                 self.channels[number].inbox.append((name, rest))
 
@@ -84,9 +78,8 @@ class Connection:
                     channel.report("live")
                     for number in range(self.options["write_live"]): channel.journal.append(f"live {number}")
                 channel.follow()
-            is_done = self.options["url"] and all(
-                channel.receipt and not channel.unpaid and len(channel.journal.records) >= self.options["until"]
-                for channel in self.channels.values())
+            enough = (channel.is_done(self.options["until"]) for channel in self.channels.values())
+            is_done = self.options["url"] and all(enough)
             if not is_done: self.receive()
         self.send("Goaway", "CANCELLED", "done")
 
@@ -109,8 +102,7 @@ def main():
     try:
         connection.dial(address) if options["url"] else connection.accept(address)
         connection.run()
-    except OSError as closed:
-        print(closed, file=sys.stderr)
+    except OSError as closed: print(closed, file=sys.stderr)
     except Exception as error:  # a breach, or whatever the packages make of bytes from elsewhere
         code, words = error.args if isinstance(error, Breach) else ("BAD_MESSAGE", repr(error))
         connection.send("Goaway", code, words[:200])

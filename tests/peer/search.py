@@ -1,8 +1,5 @@
-"""Coded symbols and descents: docs/PROTOCOL.md. They give the ids that are only here, and the short ids that are
-only there; `ask` sends a question, if there is one, and waits for an answer."""
-
+"""Coded symbols and descents: docs/PROTOCOL.md. Both give the ids only here, and the short ids only there."""
 import math, struct
-
 from format import below, insist, pieces, subtree, unsigned
 
 MASK, ALL, CELLS_PER_ROW, PREFIXES_PER_ASK, IDS_PER_NODE = 2**64 - 1, [0, b""], 16_384, 96, 16

@@ -1,12 +1,9 @@
 """Messages, bundles of entries, and the WebSocket that carries them: docs/PROTOCOL.md."""
-
 import base64, hashlib, http.client, io, os
-
 import cbor2
-
 from format import NULL, NUMBER, array, encode, fits, insist, labelled, pieces, text, unsigned
 
-FRAME_BYTES, GONE_SECONDS = 65_536, 45
+FRAME_BYTES, GONE_SECONDS, WEBSOCKET = 65_536, 45, "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 def some(most, size):  # at most so many pieces of so many bytes, in one byte string
     return lambda item: type(item) is bytes and len(item) % size == 0 and len(item) <= most * size
@@ -21,8 +18,7 @@ def is_answer(item):  # at most 16 ids; or count and hash of each of 16 children
 
 CHANNEL, CODE, CELLS = range(2**32), (text(40), text(200)), some(5_400, 11)
 ASKED = array(96, lambda item: is_prefix(item) and item[0] % 4 == 0)
-SYMBOLS = range(2, 3), NUMBER, range(16_385), CELLS
-PLAN = [(range(1), NUMBER, NUMBER), (range(1, 2),), SYMBOLS, (range(3, 5),)]
+PLAN = [(range(1), NUMBER, NUMBER), (range(2, 3), NUMBER, range(16_385), CELLS), ([range(1, 2), range(3, 5)],)]
 MESSAGES = {  # the type of each, and the forms of its items
     "Hello": (0, (NUMBER, NUMBER, NUMBER, 32, 32, text(300))),
     "HelloAck": (1, (NUMBER, NUMBER, 32, 32, 64)), "Auth": (2, (64,)),
@@ -33,7 +29,8 @@ MESSAGES = {  # the type of each, and the forms of its items
     "Ask": (20, (CHANNEL, ASKED)), "Tell": (21, (CHANNEL, array(96, is_answer))),
     "Want": (22, (CHANNEL, range(2, 9), bytes, bool)),
     "Entries": (23, (CHANNEL, array(4_096, 32), range(4_097))),
-    "Part": (24, (CHANNEL, NUMBER, NUMBER, bytes)), "Upto": (25, (CHANNEL, NUMBER)), "Sent": (26, (CHANNEL,)), "Root": (27, (CHANNEL, NUMBER, 32)),
+    "Part": (24, (CHANNEL, NUMBER, NUMBER, bytes)), "Upto": (25, (CHANNEL, NUMBER)),
+    "Sent": (26, (CHANNEL,)), "Root": (27, (CHANNEL, NUMBER, 32)),
     "Refused": (28, (CHANNEL, array(1_900, 32))), "Credit": (29, (CHANNEL, NUMBER, NUMBER)),
     "Symbols": (30, (CHANNEL, is_prefix, NUMBER, CELLS, bool)),
     "More": (31, (CHANNEL, is_prefix, NUMBER, NUMBER)), "List": (32, (CHANNEL, some(7_500, 8), bool)),
@@ -85,13 +82,11 @@ def unpack_bundle(journal, devices, count, *items):  # numbered records, not yet
     return entries
 
 def holds(condition):
-    if not condition: raise ConnectionError("closed by the other side, or no WebSocket")
+    if not condition: raise ConnectionError("closed by the other side, or no WebSocket as it is wanted")
 
 def masked(data, mask): return bytes(x ^ mask[i % 4] for i, x in enumerate(data)) if mask else data
 
-class WebSocket:
-    """RFC 6455 without extensions; each frame of the protocol is one binary message."""
-
+class WebSocket:  # RFC 6455 with nothing but what is needed: each frame of the protocol is one binary message, unbroken
     def __init__(self, stream, address=None):  # dials the address, or answers whoever does
         self.stream, self.reader, self.dials = stream, stream.makefile("rb"), address is not None
         stream.settimeout(GONE_SECONDS)
@@ -100,8 +95,7 @@ class WebSocket:
         if self.dials: self.write("GET /sync HTTP/1.1", *fields)
         line, headers = self.reader.readline(), http.client.parse_headers(self.reader)
         holds(line.startswith(b"HTTP/1.1 101 " if self.dials else b"GET /sync "))
-        key = key if self.dials else headers["Sec-WebSocket-Key"]
-        secret = key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        secret = (key if self.dials else headers["Sec-WebSocket-Key"]) + WEBSOCKET
         proof = base64.b64encode(hashlib.sha1(secret.encode()).digest()).decode()
         holds(not self.dials or headers["Sec-WebSocket-Accept"] == proof)
         if not self.dials: self.write("HTTP/1.1 101 Switching Protocols", f"Sec-WebSocket-Accept: {proof}")
@@ -110,10 +104,10 @@ class WebSocket:
         lines += "Connection: Upgrade", "Upgrade: websocket", "", ""
         self.stream.sendall("\r\n".join(lines).encode())
 
-    def send(self, data, opcode=2):
+    def send(self, data):
         side, size, mask = 128 * self.dials, len(data), os.urandom(4) if self.dials else b""
         length = bytes([side + size]) if size < 126 else bytes([side + 126]) + size.to_bytes(2, "big")
-        self.stream.sendall(bytes([128 + opcode]) + length + mask + masked(data, mask))
+        self.stream.sendall(b"\x82" + length + mask + masked(data, mask))
 
     def read(self, size):
         data = self.reader.read(size)
@@ -121,14 +115,9 @@ class WebSocket:
         return data
 
     def receive(self):
-        message, is_last = b"", False
-        while not is_last:
-            first, second = self.read(2)
-            opcode, is_masked, size = first & 127, second >> 7, second & 127
-            if size > 125: size = unsigned(self.read(2 if size == 126 else 8))
-            holds(opcode in (0, 2, 9, 10) and is_masked != self.dials and len(message) + size <= FRAME_BYTES)
-            mask = self.read(4 * is_masked)
-            data = masked(self.read(size), mask)
-            if opcode == 9: self.send(data, 10)
-            if opcode in (0, 2): message, is_last = message + data, first >> 7
-        return message
+        first, second = self.read(2)
+        size = second & 127
+        if size > 125: size = unsigned(self.read(2 if size == 126 else 8))
+        holds(first == 0x82 and second >> 7 != self.dials and size <= FRAME_BYTES)
+        mask = self.read(0 if self.dials else 4)
+        return masked(self.read(size), mask)
