@@ -1,13 +1,12 @@
 """A channel makes one journal equal with the other side's: docs/PROTOCOL.md."""
-import json, math, os, time
+import json, os, time
 import cbor2
-from format import below, encode, insist, pieces, root_of, verify
+from format import Breach, below, encode, insist, pieces, root_of, verify
 from search import by_descent, by_symbols, parted, sketch_of, tell
 from wire import unpack_bundle
 
-PART_BYTES, CREDIT_BYTES = 60_480, 262_144  # the first is a multiple of each width of a Want
+PART_BYTES, CREDIT_BYTES = 60_000, 262_144
 FEED, DESCEND, SYMBOLS, ACCEPTOR_LISTS = range(4)
-ALWAYS = {"Upto", "Refused", "Credit", "AskReceipt", "Receipt", "Entries", "Part"}
 
 class Channel:
     def __init__(self, connection, journal, number, opened=None):
@@ -15,22 +14,18 @@ class Channel:
         self.opens, self.inbox, self.said = opened is None, [("Open", opened)] if opened else [], {}
         self.view, self.at = sorted(journal.numbers), len(journal.records)
         self.plan, self.is_live, self.part, self.question, self.receipt = None, False, b"", None, None
-        self.rounds = self.asks = self.sent = self.received = self.unpaid = self.their_upto = 0
+        self.rounds = self.sent = self.received = self.unpaid = self.their_upto = 0
         self.brought, self.refused = {}, set()
 
     def is_done(self, until): return self.receipt and not self.unpaid and len(self.journal.records) >= until
+    def send(self, name, *items): self.connection.send(name, self.number, *items)
 
-    def send(self, name, *items):
-        self.asks += name == "Ask"
-        self.connection.send(name, self.number, *items)
-
-    def until(self, holds, *may_come):  # takes messages; what may not come at any time goes into what was said
+    def until(self, holds, *may_come):  # takes what may come at any time, and puts these into what was said
         while not holds():
             while not self.inbox: self.connection.receive()
             name, items = self.inbox.pop(0)
-            insist(name in may_come or name in ALWAYS and self.plan, f"{name} here", "UNEXPECTED_MESSAGE")
-            if name in ALWAYS: self.take(name, items)
-            else: self.said[name] = items
+            if name in may_come: self.said[name] = items
+            else: self.take(name, items)
 
     def ask(self, awaited, *question):
         if question: self.send(*question)
@@ -38,14 +33,12 @@ class Channel:
         return self.said.pop(awaited)
 
     def take(self, name, items):
-        match name, items:
-            case "Entries", bundle: self.admit(unpack_bundle(self.journal.id, *bundle))
+        match name if self.plan else "before the opening is answered", items:
+            case "Entries", bundle if not self.part: self.admit(unpack_bundle(self.journal.id, *bundle))
             case "Part", [number, size, data]:
                 self.part += data
                 insist(data and len(self.part) <= size, "more parts than a record, or none")
-                if len(self.part) == size:
-                    record, self.part = self.part, b""
-                    self.admit([(number, record)])
+                if len(self.part) == size: self.admit([(number, self.part)])
             case "Credit", [size, upto]:
                 insist(size <= self.unpaid and upto <= len(self.journal.records), "more than was sent")
                 self.unpaid -= size
@@ -63,20 +56,20 @@ class Channel:
                 insist(body == receipt[:-64], "a receipt about something else")
                 verify(self.connection.device, message, receipt[-64:])
                 self.receipt = said[1].hex()
+            case _: raise Breach("UNEXPECTED_MESSAGE", name)
 
     def statement(self, *said):  # a signed root but for the signature, and what is signed
         body = encode([1, self.journal.id, [0, self.journal.id[:8]], *said])
         return body, self.journal.message(b"root", body)
 
     def admit(self, entries):
-        insist(not self.part, "another entry between parts")
         for number, record in entries:
             id = self.journal.id_of(record)
             self.brought[id] = number
             if not self.journal.keep(record):
                 self.refused.add(id)
                 self.send("Refused", [id])
-        self.received += len(entries)
+        self.received, self.part = self.received + len(entries), b""
         self.send("Credit", sum(len(record) for _, record in entries), 0)
 
     def run(self, cursor):  # from the opening until the roots are equal
@@ -91,8 +84,7 @@ class Channel:
                 theirs, plan = state[32:48], [DESCEND] if state[48:80] != root else None
                 if plan: self.send("Differ", store, *size, plan)
                 else: self.send("Same", store, self.at)
-        self.plan, self.their_store = plan or ["same"], theirs or b""
-        self.their_count, their_at = count, count + more
+        self.plan, self.their_store, their_at = plan or ["same"], theirs or b"", count + more
         while plan:
             self.send_entries(self.search(plan))
             self.send("Sent")
@@ -104,8 +96,7 @@ class Channel:
             is_equal = self.said["Root"] == root_of(self.view)
             # After a descent nothing is unknown, unless hashes were not looked at here, or made up there.
             insist(is_equal or plan != [DESCEND], "what was told does not make the root")
-            self.rounds, self.their_count, self.said = self.rounds + 1, self.said["Root"][0], {}
-            plan = None if is_equal else [DESCEND]
+            self.rounds, self.said, plan = self.rounds + 1, {}, None if is_equal else [DESCEND]
         self.is_live, self.question = True, (os.urandom(32), None)
         self.send("AskReceipt", *self.question)
 
@@ -117,7 +108,7 @@ class Channel:
         ids = self.find(plan) if self.opens else self.serve()
         return sorted(self.journal.numbers[id] for id in ids - self.refused)
 
-    def find(self, plan):  # where it is to list, it asks
+    def find(self, plan):  # where it is to list, it asks; and it names what it wants by 8 bytes, the most there may be
         if plan[0] == ACCEPTOR_LISTS:
             listed, is_last = b"", False
             while not is_last:
@@ -126,9 +117,8 @@ class Channel:
             here, there = parted(self.view, {*pieces(listed, 8)} ^ {id[:8] for id in self.view})
         elif plan[0] == SYMBOLS and plan[2]: here, there = by_symbols(self.view, self.ask, *plan[2:])
         else: here, there = by_descent(self.view, self.ask)
-        width = min(max(math.ceil((math.ceil(math.log2(self.their_count or 1)) + 12) / 8), 2), 8)
-        parts = pieces(b"".join(sorted(short[:width] for short in there)), PART_BYTES) or [b""]
-        for place, part in enumerate(parts, 1): self.send("Want", width, part, place == len(parts))
+        parts = pieces(b"".join(sorted(there)), PART_BYTES) or [b""]
+        for place, part in enumerate(parts, 1): self.send("Want", 8, part, place == len(parts))
         return here
 
     def serve(self):  # answers questions until it knows what is wanted
@@ -159,7 +149,6 @@ class Channel:
 
     def report(self, event):
         count, root = root_of(self.journal.numbers)
-        said = {"event": event, "journal": self.journal.id.hex(), "root": root.hex(), "count": count}
-        said |= {"plan": self.plan[0], "rounds": self.rounds, "asks": self.asks, "receipt": self.receipt}
-        said |= {"sent": self.sent, "received": self.received, "cursor": [self.their_store[:4].hex(), self.their_upto]}
-        print(json.dumps(said), flush=True)
+        said = {"event": event, "plan": self.plan[0], "rounds": self.rounds, "root": root.hex(), "count": count}
+        said |= {"sent": self.sent, "received": self.received, "receipt": self.receipt}
+        print(json.dumps(said | {"cursor": [self.their_store[:4].hex(), self.their_upto]}), flush=True)

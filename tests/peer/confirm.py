@@ -1,29 +1,50 @@
-"""Holds the peer to the golden files, in the folder that is its argument, and descents to what there is to find."""
-import hashlib, json, pathlib, sys
+"""Holds the peer to the golden files, in the folder that is named; and descents to what there is to find."""
+import hashlib, json, pathlib, sys, tempfile
 sys.dont_write_bytecode = True  # nothing is to be left behind in the tree
-from format import Device, Journal, encode
-from search import by_descent, places, row_of, sketch_of, symbol, tell
+from format import Device, Journal
+from search import by_descent, by_symbols, places, row_of, sketch_of, symbol, tell
 from wire import read_message, unpack_bundle, write_message
 
 def fails(function, *arguments):
     try: function(*arguments)
     except Exception: return True
 
-def ids_of(numbers): return [hashlib.sha256(number.to_bytes(4, "big")).digest() for number in numbers]
-
-def checks(folder):
-    for name, text in json.loads((folder / "messages.json").read_text()).items():
+def checks(golden, journal):
+    for name, text in golden["messages"].items():
         frame = bytes.fromhex(text)
         kind, items = read_message(frame)
         yield f"{name} written", write_message(kind, *items) == frame
         for other in frame[:-1], frame + b"\0", frame[:1] + b"\x18" + frame[1:]:
             yield f"{name} in another form", fails(read_message, other)
-    golden = json.loads((folder / "symbols.json").read_text())
-    for case in golden["mapping"]:
+        # The last entry of the bundle stands for another form, and is none.
+        for _, record in unpack_bundle(journal.id, *items[1:])[:-1] if name == "entries" else []:
+            yield "an entry of the bundle", journal.keep(record)
+    for case in golden["entries"]:
+        record, is_ours = bytes.fromhex(case["record"]), case["journal"] == journal.id.hex()
+        yield f"{case['name']} forged", fails(journal.keep, record[:-1] + bytes([record[-1] ^ 1]))
+        yield case["name"], journal.keep(record) if is_ours else fails(journal.keep, record)
+    for case in golden["symbols"]["mapping"]:
         x = int(case["short"], 16)
-        yield f"cells of {case['name']}", [*places(x, 16_384)] == case["cells"] 
-        yield f"check of {case['name']}", f"{symbol(x):022x}"[16:] == case["check"]
-    for case in golden["sets"]:
-        ids = ids_of(range(case["from"], case["to"]))
-        yield f"row of {case['name']}", b"".join(row_of(ids, 256)).hex() == case["row"]
-        yield f"sketch of {case['name']}", sketch_of(ids).hex() == case["sketch"]
+        yield case["name"], ([*places(x, 16_384)], symbol(x) % 2**24) == (case["cells"], int(case["check"], 16))
+    for case in golden["symbols"]["sets"]:
+        ids = sorted(hashlib.sha256(n.to_bytes(4, "big")).digest() for n in range(case["from"], case["to"]))
+        row, sketch = b"".join(row_of(ids, 256)).hex(), sketch_of(ids).hex()
+        yield case["name"], (row, sketch) == (case["row"], case["sketch"])
+    def ask(_, question, *items):
+        if question == "Ask": return [[tell(ids, *prefix) for prefix in items[0]]]
+        return [*items[:2], b"".join(row_of(ids, sum(items[1:]))[items[1] :]), True]
+
+    # With as many ids on both sides below each prefix, only the hashes tell.
+    for id in ids[::97]:
+        view = sorted({*ids} - {id} | {id[:-1] + bytes([id[-1] ^ 1])})
+        yield "a descent", by_descent(view, ask) == ({*view} - {*ids}, {id[:8]})
+    yield "more symbols", by_symbols(ids[9:], ask, 5, b"".join(row_of(ids, 5))) == (set(), {id[:8] for id in ids[:9]})
+
+files = {path.stem: path for path in pathlib.Path(sys.argv[1]).glob("*.json")}
+golden = {name: json.loads(files[name].read_text()) for name in ("messages", "entries", "symbols")}
+with tempfile.TemporaryDirectory() as store:
+    notes = bytes.fromhex(golden["entries"][0]["journal"])
+    results = [*checks(golden, Journal(notes, Device(bytes(32)), pathlib.Path(store)))]
+failed = [name for name, holds in results if not holds]
+print(f"{len(results) - len(failed)} passed, {len(failed)} failed: {failed}")
+sys.exit(bool(failed))

@@ -18,8 +18,9 @@ def sha256(*parts): return hashlib.sha256(b"".join(parts)).digest()
 def labelled(label, *parts): return sha256(b"isoroot/v1/", label.encode(), b"\0", *parts)  # H of the page
 
 def fits(item, form):  # that is forms of an array, choices, a range, how many bytes, a type, or a test
-    if type(form) is tuple: return type(item) is list and len(item) == len(form) and all(map(fits, item, form))
     if type(form) is list: return any(fits(item, choice) for choice in form)
+    if type(form) is tuple:
+        return type(item) is list and len(item) == len(form) and all(map(fits, item, form))
     if type(form) is range: return type(item) is int and item in form
     if type(form) is int: return type(item) is bytes and len(item) == form
     return type(item) is form if type(form) is type else form(item)
@@ -29,10 +30,8 @@ def array(most, form, least=0):
     return lambda item: type(item) is list and least <= len(item) <= most and all(fits(x, form) for x in item)
 
 def is_value(value, depth=0):  # as far as it does not show when the value is written again
-    if type(value) is dict:
-        return all(type(key) is str for key in value) and is_value([*value.values()], depth)
-    if type(value) is list:
-        return depth < 16 and all(is_value(item, depth + 1) for item in value)
+    if type(value) is dict: return {*map(type, value)} <= {str} and is_value([*value.values()], depth)
+    if type(value) is list: return depth < 16 and all(is_value(item, depth + 1) for item in value)
     is_whole = type(value) is float and value.is_integer() and abs(value) <= SAFE
     return fits(value, [NULL, bool, bytes, str, float, range(-(2**63), 2**63)]) and not is_whole
 
@@ -45,12 +44,10 @@ def below(ids, bits, path):  # those of sorted ids that begin with a prefix
     start = unsigned(path.ljust(32, b"\0"))
     first, last = (number.to_bytes(32, "big") for number in (start, start + (1 << 256 - bits) - 1))
     return ids[bisect.bisect_left(ids, first) : bisect.bisect_right(ids, last)]
-
 def subtree(ids, depth=0):  # the hash of sorted ids that share so many bits
     if len(ids) < 2: return sha256(b"\0", *ids) if ids else sha256(b"isoroot/v1/empty")
     middle = bisect.bisect_left(ids, 1, key=lambda id: id[depth // 8] >> 7 - depth % 8 & 1)
     return sha256(b"\1", subtree(ids[:middle], depth + 1), subtree(ids[middle:], depth + 1))
-
 def root_of(ids): return [len(ids), sha256(b"\2", len(ids).to_bytes(8, "big"), subtree(sorted(ids)))]
 
 def verify(device, message, signature):  # ZIP-215 is demanded; this is stricter, which no honest peer notices
@@ -70,7 +67,6 @@ class Journal:  # records in the order in which they came, a line each in a file
         for line in self.file.readlines(): self.keep(bytes.fromhex(line), is_new=False)
 
     def id_of(self, record): return labelled("id", self.id, record)
-
     def message(self, label, body):  # what is signed: an open journal is its own epoch
         return b"isoroot/v1/" + label + b"\0" + self.id + self.id + body
 

@@ -1,7 +1,7 @@
 """A minimal peer of the wire, version 1, written from docs/PROTOCOL.md and docs/FORMAT.md alone.
 
-Its argument is a JSON object: the `seed` of its device, the `folder` of its store, its `journals`, each with a
-cursor or null, and what OPTIONS has. It prints an object a line: `listening`; for each journal, `live` and `done`.
+Its argument is a JSON object: the `seed` of its device, the `folder` of its store, `journals`, each with a
+cursor or null, and what OPTIONS has. It prints an object a line: `listening`; `live` and `done` of each.
 """
 import json, os, pathlib, socket, sys, urllib.parse
 sys.dont_write_bytecode = True  # nothing is to be left behind in the tree
@@ -21,13 +21,11 @@ class Connection:
         frame = write_message(name, *items)
         self.web.send(frame)
         return frame
-
     def expect(self, awaited):
         frame = self.web.receive()
         name, items = read_message(frame)
         insist(name == awaited and len(frame) <= 1_024, f"{name} {items}", "UNEXPECTED_MESSAGE")
         return frame, items
-
     def transcript(self, *parts):
         return labelled("handshake", *(len(part).to_bytes(8, "big") + part for part in parts))
 
@@ -38,8 +36,7 @@ class Connection:
         transcript = self.transcript(hello, ack[1:].removesuffix(encode(signature)), b"")
         verify(self.device, labelled("handshake/acceptor", transcript), signature)
         self.send("Auth", self.own.sign(labelled("handshake/dialler", transcript, signature)))
-        for number, journal in enumerate(self.journals.values()):
-            self.channels[number] = Channel(self, journal, number)
+        self.channels = {number: Channel(self, one, number) for number, one in enumerate(self.journals.values())}
 
     def accept(self, address):
         hello, (lowest, highest, suite, _, self.device, dialled) = self.expect("Hello")
@@ -70,8 +67,7 @@ class Connection:
                 self.channels[number].inbox.append((name, rest))
 
     def run(self):  # until the other side goes, or all is there that was dialled for
-        is_done = False
-        while not is_done:
+        while True:
             for channel in [*self.channels.values()]:
                 if not channel.plan:
                     channel.run(self.options["journals"][channel.journal.id.hex()])
@@ -79,9 +75,8 @@ class Connection:
                     for number in range(self.options["write_live"]): channel.journal.append(f"live {number}")
                 channel.follow()
             enough = (channel.is_done(self.options["until"]) for channel in self.channels.values())
-            is_done = self.options["url"] and all(enough)
-            if not is_done: self.receive()
-        self.send("Goaway", "CANCELLED", "done")
+            if self.options["url"] and all(enough): return self.send("Goaway", "CANCELLED", "done")
+            self.receive()
 
 def main():
     options = OPTIONS | json.loads(sys.argv[1])
@@ -98,13 +93,14 @@ def main():
         address = "127.0.0.1:%d" % server.getsockname()[1]
         print(json.dumps({"event": "listening", "url": f"ws://{address}/sync"}), flush=True)
         web = WebSocket(server.accept()[0])
-    connection = Connection(web, device, journals, options)
+    connection, fault = Connection(web, device, journals, options), "UNAUTHENTICATED"
     try:
         connection.dial(address) if options["url"] else connection.accept(address)
+        fault = "BAD_MESSAGE"
         connection.run()
     except OSError as closed: print(closed, file=sys.stderr)
     except Exception as error:  # a breach, or whatever the packages make of bytes from elsewhere
-        code, words = error.args if isinstance(error, Breach) else ("BAD_MESSAGE", repr(error))
+        code, words = error.args if isinstance(error, Breach) else (fault, repr(error))
         connection.send("Goaway", code, words[:200])
         raise
     for channel in connection.channels.values(): channel.report("done")

@@ -9,17 +9,14 @@ def parted(view, shorts):  # of short ids that one side has: those here, in full
     return here, shorts - {id[:8] for id in here}
 
 def sketch_of(ids):
-    bits = [unsigned(id[8:12]) for id in ids]
-    counters = (2 * sum(one >> j & 1 for one in bits) - len(bits) for j in range(32))
+    counters = (sum(1 if unsigned(id[8:12]) >> j & 1 else -1 for id in ids) for j in range(32))
     return struct.pack(">32H", *(counter & 0xFFFF for counter in counters))
 
 def mix(z):
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 & MASK
     z = (z ^ z >> 27) * 0x94D049BB133111EB & MASK
     return z ^ z >> 31
-
 def symbol(x): return x << 24 | mix(x ^ 0x9AE16A3B2F90404F) >> 40  # a short id and its check, as in cells
-
 def places(x, count):  # which of the first cells a short id is in
     state, i = mix(x), 0
     while i < count:
@@ -63,11 +60,9 @@ def by_symbols(view, ask, asked, cells):  # so many come unasked, and these are 
 def children(bits, path):  # the 16 prefixes of one hexadecimal digit more
     stem, spare = path.hex()[: bits // 4], "0" * (bits % 8 == 0)
     return [[bits + 4, bytes.fromhex(stem + digit + spare)] for digit in "0123456789abcdef"]
-
 def summary(view, bits, path):
     ids = below(view, bits, path)
     return [len(ids), subtree(ids, bits) if ids else b""]
-
 def tell(view, bits, path):  # the answer to a question about a prefix
     ids = below(view, bits, path)
     return ids if len(ids) <= IDS_PER_NODE else sum((summary(ids, *one) for one in children(bits, path)), [])

@@ -4,21 +4,19 @@ import cbor2
 from format import NULL, NUMBER, array, encode, fits, insist, labelled, pieces, text, unsigned
 
 FRAME_BYTES, GONE_SECONDS, WEBSOCKET = 65_536, 45, "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+HEAD = "{}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 
 def some(most, size):  # at most so many pieces of so many bytes, in one byte string
     return lambda item: type(item) is bytes and len(item) % size == 0 and len(item) <= most * size
-
 def is_prefix(item):  # how many bits, and the bytes that hold them, with spare bits 0
     is_pair = fits(item, (range(257), bytes)) and len(item[1]) == (item[0] + 7) // 8
     return is_pair and unsigned(item[1]) % (1 << -item[0] % 8) == 0
-
 def is_answer(item):  # at most 16 ids; or count and hash of each of 16 children, in the frame pairs of a map
     if len(item) == 32: return all(fits(pair, (NUMBER, 32 if pair[0] else 0)) for pair in pieces(item, 2))
     return fits(item, array(16, 32)) and item == sorted(set(item))
 
 CHANNEL, CODE, CELLS = range(2**32), (text(40), text(200)), some(5_400, 11)
-ASKED = array(96, lambda item: is_prefix(item) and item[0] % 4 == 0)
-PLAN = [(range(1), NUMBER, NUMBER), (range(2, 3), NUMBER, range(16_385), CELLS), ([range(1, 2), range(3, 5)],)]
+PLAN = [(range(1), NUMBER, NUMBER), (range(1, 2),), (range(2, 3), NUMBER, range(16_385), CELLS), (range(3, 5),)]
 MESSAGES = {  # the type of each, and the forms of its items
     "Hello": (0, (NUMBER, NUMBER, NUMBER, 32, 32, text(300))),
     "HelloAck": (1, (NUMBER, NUMBER, 32, 32, 64)), "Auth": (2, (64,)),
@@ -26,8 +24,8 @@ MESSAGES = {  # the type of each, and the forms of its items
     "Open": (16, (CHANNEL, 144, NUMBER, NUMBER, [(4, NUMBER), NULL])),
     "Same": (17, (CHANNEL, [16, NULL], NUMBER)), "Differ": (18, (CHANNEL, 16, NUMBER, NUMBER, PLAN)),
     "Close": (19, (CHANNEL, *CODE)),
-    "Ask": (20, (CHANNEL, ASKED)), "Tell": (21, (CHANNEL, array(96, is_answer))),
-    "Want": (22, (CHANNEL, range(2, 9), bytes, bool)),
+    "Ask": (20, (CHANNEL, array(96, lambda item: is_prefix(item) and item[0] % 4 == 0))),
+    "Tell": (21, (CHANNEL, array(96, is_answer))), "Want": (22, (CHANNEL, range(2, 9), bytes, bool)),
     "Entries": (23, (CHANNEL, array(4_096, 32), range(4_097))),
     "Part": (24, (CHANNEL, NUMBER, NUMBER, bytes)), "Upto": (25, (CHANNEL, NUMBER)),
     "Sent": (26, (CHANNEL,)), "Root": (27, (CHANNEL, NUMBER, 32)),
@@ -57,10 +55,10 @@ def write_message(name, *items):
 def read_message(frame):  # raises whatever it is for what is not a message in its one form
     name = NAMES[frame[0]]
     items = read_tell(frame[1:]) if name == "Tell" else cbor2.loads(b"\x9f" + frame[1:] + b"\xff")
-    # What follows the three items of a bundle is looked at when that is unpacked.
     is_message = fits(items[:3] if name == "Entries" else items, MESSAGES[name][1])
     is_message &= write_message(name, *items) == frame and (name != "Want" or len(items[2]) % items[1] == 0)
     insist(is_message, f"{name} with other items, or in another form", "BAD_MESSAGE")
+    if len(items) > 3 and name == "Entries": unpack_bundle(bytes(32), *items[1:])
     return name, items
 
 def unpack_bundle(journal, devices, count, *items):  # numbered records, not yet checked
@@ -68,9 +66,9 @@ def unpack_bundle(journal, devices, count, *items):  # numbered records, not yet
     entries, last, rest, number, stamp = [], {}, iter(items), 0, 0
     for _ in range(count):
         gap, kind = next(rest), next(rest)
-        insist(fits([gap, kind], (NUMBER, [range(4 * len(devices)), range(3, 4)])), "no entry", "BAD_MESSAGE")
         number, place, form = number + gap + 1, *divmod(kind, 4)
-        insist(form != 3 or place == 0, "a device for another form", "BAD_MESSAGE")
+        is_entry = fits([gap, kind], (NUMBER, NUMBER)) and (kind == 3 or form < 3 and place < len(devices))
+        insist(is_entry, "a number, device or form that cannot be", "BAD_MESSAGE")
         if form == 3: record = next(rest)
         else:
             device, stamp = devices[place], stamp + next(rest)
@@ -83,26 +81,22 @@ def unpack_bundle(journal, devices, count, *items):  # numbered records, not yet
 
 def holds(condition):
     if not condition: raise ConnectionError("closed by the other side, or no WebSocket as it is wanted")
-
 def masked(data, mask): return bytes(x ^ mask[i % 4] for i, x in enumerate(data)) if mask else data
 
-class WebSocket:  # RFC 6455 with nothing but what is needed: each frame of the protocol is one binary message, unbroken
+class WebSocket:  # RFC 6455, and only what is needed: a frame of the protocol is one binary frame
     def __init__(self, stream, address=None):  # dials the address, or answers whoever does
         self.stream, self.reader, self.dials = stream, stream.makefile("rb"), address is not None
         stream.settimeout(GONE_SECONDS)
         key = base64.b64encode(os.urandom(16)).decode()
-        fields = f"Host: {address}", f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13"
-        if self.dials: self.write("GET /sync HTTP/1.1", *fields)
+        fields = f"Host: {address}\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13"
+        if self.dials: stream.sendall(HEAD.format("GET /sync HTTP/1.1\r\n" + fields).encode())
         line, headers = self.reader.readline(), http.client.parse_headers(self.reader)
         holds(line.startswith(b"HTTP/1.1 101 " if self.dials else b"GET /sync "))
         secret = (key if self.dials else headers["Sec-WebSocket-Key"]) + WEBSOCKET
         proof = base64.b64encode(hashlib.sha1(secret.encode()).digest()).decode()
         holds(not self.dials or headers["Sec-WebSocket-Accept"] == proof)
-        if not self.dials: self.write("HTTP/1.1 101 Switching Protocols", f"Sec-WebSocket-Accept: {proof}")
-
-    def write(self, *lines):
-        lines += "Connection: Upgrade", "Upgrade: websocket", "", ""
-        self.stream.sendall("\r\n".join(lines).encode())
+        answer = HEAD.format(f"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: {proof}")
+        if not self.dials: stream.sendall(answer.encode())
 
     def send(self, data):
         side, size, mask = 128 * self.dials, len(data), os.urandom(4) if self.dials else b""
