@@ -12,11 +12,11 @@ use tokio::process::Command;
 use tool::{Folder, PATIENCE, Run, Running, RunningHub};
 
 /// The plans, by their numbers.
-const FEED: u64 = 0;
-const DESCEND: u64 = 1;
-const SYMBOLS: u64 = 2;
-const ACCEPTOR_LISTS: u64 = 3;
-const OPENER_LISTS: u64 = 4;
+const FEED: [u64; 1] = [0];
+const DESCEND: [u64; 1] = [1];
+const SYMBOLS: [u64; 1] = [2];
+const ACCEPTOR_LISTS: [u64; 1] = [3];
+const OPENER_LISTS: [u64; 1] = [4];
 
 /// A store of the peer: its name, and the seed of its device.
 struct Peer<'a> {
@@ -49,6 +49,7 @@ fn start(python: &str, script: &str, argument: &str) -> Running {
 impl<'a> Peer<'a> {
     async fn new(folder: &'a Folder, links: &[&str], name: &'static str) -> Peer<'a> {
         let journals = links.iter().map(|link| link.strip_prefix("isoroot:").unwrap().to_owned()).collect();
+        std::fs::create_dir(folder.path(name)).unwrap();
         Peer { folder, python: python().await, journals, name }
     }
 

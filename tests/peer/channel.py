@@ -14,8 +14,8 @@ class Channel:
         self.opens, self.inbox, self.said = opened is None, [("Open", opened)] if opened else [], {}
         self.view, self.at = sorted(journal.numbers), len(journal.records)
         self.plan, self.is_live, self.part, self.question, self.receipt = None, False, b"", None, None
-        self.rounds = self.sent = self.received = self.unpaid = self.their_upto = 0
-        self.brought, self.refused = {}, set()
+        self.rounds = self.sent = self.received = self.unpaid = 0
+        self.brought, self.refused, self.cursor = {}, set(), ["", 0]
 
     def is_done(self, until): return self.receipt and not self.unpaid and len(self.journal.records) >= until
     def send(self, name, *items): self.connection.send(name, self.number, *items)
@@ -26,7 +26,6 @@ class Channel:
             name, items = self.inbox.pop(0)
             if name in may_come: self.said[name] = items
             else: self.take(name, items)
-
     def ask(self, awaited, *question):
         if question: self.send(*question)
         self.until(lambda: awaited in self.said, awaited)
@@ -43,8 +42,8 @@ class Channel:
                 insist(size <= self.unpaid and upto <= len(self.journal.records), "more than was sent")
                 self.unpaid -= size
             case "Upto", [number]:
-                self.their_upto = max(self.their_upto, number)
-                if self.plan[0] == FEED or self.is_live: self.send("Credit", 0, self.their_upto)
+                self.cursor[1] = max(self.cursor[1], number)
+                if self.plan == [FEED] or self.is_live: self.send("Credit", 0, self.cursor[1])
             case "Refused", [ids]: self.refused.update(ids)
             case "AskReceipt", question:
                 said = *root_of(self.journal.numbers), time.time_ns() // 1_000, *question
@@ -57,7 +56,6 @@ class Channel:
                 verify(self.connection.device, message, receipt[-64:])
                 self.receipt = said[1].hex()
             case _: raise Breach("UNEXPECTED_MESSAGE", name)
-
     def statement(self, *said):  # a signed root but for the signature, and what is signed
         body = encode([1, self.journal.id, [0, self.journal.id[:8]], *said])
         return body, self.journal.message(b"root", body)
@@ -78,13 +76,14 @@ class Channel:
         if self.opens: self.send("Open", self.journal.id + store + root + sketch_of(self.view), *size, cursor)
         self.until(lambda: self.said, *["Same", "Differ"] if self.opens else ["Open"])
         match self.said.popitem():
-            case "Same", [theirs, upto]: plan, count, more, self.their_upto = None, 0, 0, upto
+            case "Same", [theirs, upto]: plan, count, more, self.cursor[1] = None, 0, 0, upto
             case "Differ", [theirs, count, more, plan]: pass
             case "Open", [state, count, more, _]:
                 theirs, plan = state[32:48], [DESCEND] if state[48:80] != root else None
                 if plan: self.send("Differ", store, *size, plan)
                 else: self.send("Same", store, self.at)
-        self.plan, self.their_store, their_at = plan or ["same"], theirs or b"", count + more
+        self.plan, their_at = plan[:1] if plan else "same", count + more
+        self.cursor[0] = theirs[:4].hex() if theirs else ""
         while plan:
             self.send_entries(self.search(plan))
             self.send("Sent")
@@ -108,7 +107,7 @@ class Channel:
         ids = self.find(plan) if self.opens else self.serve()
         return sorted(self.journal.numbers[id] for id in ids - self.refused)
 
-    def find(self, plan):  # where it is to list, it asks; and it names what it wants by 8 bytes, the most there may be
+    def find(self, plan):  # asks also where it is to list; what is wanted is named by 8 bytes, the most
         if plan[0] == ACCEPTOR_LISTS:
             listed, is_last = b"", False
             while not is_last:
@@ -149,6 +148,5 @@ class Channel:
 
     def report(self, event):
         count, root = root_of(self.journal.numbers)
-        said = {"event": event, "plan": self.plan[0], "rounds": self.rounds, "root": root.hex(), "count": count}
-        said |= {"sent": self.sent, "received": self.received, "receipt": self.receipt}
-        print(json.dumps(said | {"cursor": [self.their_store[:4].hex(), self.their_upto]}), flush=True)
+        said = {name: getattr(self, name) for name in "plan rounds sent received receipt cursor".split()}
+        print(json.dumps({"event": event, "count": count, "root": root.hex(), **said}), flush=True)

@@ -7,7 +7,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 SAFE, RECORD_BYTES, VALUE_BYTES, NULL = 2**53 - 1, 1_048_576, 65_536, type(None)
 
 class Breach(Exception): """What the other side did breaks a rule: a code, and words."""
-
 def insist(holds, words, code="PROTOCOL"):
     if not holds: raise Breach(code, words)
 
@@ -49,7 +48,6 @@ def subtree(ids, depth=0):  # the hash of sorted ids that share so many bits
     middle = bisect.bisect_left(ids, 1, key=lambda id: id[depth // 8] >> 7 - depth % 8 & 1)
     return sha256(b"\1", subtree(ids[:middle], depth + 1), subtree(ids[middle:], depth + 1))
 def root_of(ids): return [len(ids), sha256(b"\2", len(ids).to_bytes(8, "big"), subtree(sorted(ids)))]
-
 def verify(device, message, signature):  # ZIP-215 is demanded; this is stricter, which no honest peer notices
     Ed25519PublicKey.from_public_bytes(device).verify(signature, message)
 

@@ -1,8 +1,7 @@
 """A minimal peer of the wire, version 1, written from docs/PROTOCOL.md and docs/FORMAT.md alone.
 
-Its argument is a JSON object: the `seed` of its device, the `folder` of its store, `journals`, each with a
-cursor or null, and what OPTIONS has. It prints an object a line: `listening`; `live` and `done` of each.
-"""
+Its argument is a JSON object: the `seed` of its device, the `folder` of its store, `journals`, from each id to
+a cursor or null, and OPTIONS. It prints objects: `listening`; for each journal `live`, and then `done`."""
 import json, os, pathlib, socket, sys, urllib.parse
 sys.dont_write_bytecode = True  # nothing is to be left behind in the tree
 from channel import Channel
@@ -36,7 +35,7 @@ class Connection:
         transcript = self.transcript(hello, ack[1:].removesuffix(encode(signature)), b"")
         verify(self.device, labelled("handshake/acceptor", transcript), signature)
         self.send("Auth", self.own.sign(labelled("handshake/dialler", transcript, signature)))
-        self.channels = {number: Channel(self, one, number) for number, one in enumerate(self.journals.values())}
+        self.channels = {at: Channel(self, journal, at) for at, journal in enumerate(self.journals.values())}
 
     def accept(self, address):
         hello, (lowest, highest, suite, _, self.device, dialled) = self.expect("Hello")
@@ -63,8 +62,7 @@ class Connection:
                     self.send("Close", self.channels.pop(old.number).number, "CANCELLED", "opened anew")
                 if journal: self.channels[number] = Channel(self, journal, number, items[1:])
                 else: self.send("Close", number, "NOT_SERVED", "another journal is served here")
-            case _, [number, *rest] if number in self.channels:
-                self.channels[number].inbox.append((name, rest))
+            case _, [to, *rest] if to in self.channels: self.channels[to].inbox.append((name, rest))
 
     def run(self):  # until the other side goes, or all is there that was dialled for
         while True:
@@ -81,7 +79,6 @@ class Connection:
 def main():
     options = OPTIONS | json.loads(sys.argv[1])
     folder, device = pathlib.Path(options["folder"]), Device(bytes.fromhex(options["seed"]))
-    folder.mkdir(exist_ok=True)
     journals = {bytes.fromhex(id): Journal(bytes.fromhex(id), device, folder) for id in options["journals"]}
     for journal in journals.values():
         for number in range(options["write"]): journal.append(f"value {number}")

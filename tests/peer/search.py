@@ -48,9 +48,8 @@ def by_symbols(view, ask, asked, cells):  # so many come unasked, and these are 
     while True:
         while len(row) < asked:
             prefix, first, cells, last = ask("Symbols", *question)
-            insist(prefix == ALL and first == len(row), "cells of another row")
-            row, question = row + pieces(cells, 11), []
-            insist(last == (len(row) == asked), "more cells than were asked for, or less")
+            row, before, question = row + pieces(cells, 11), len(row), []
+            insist((prefix, first, last) == (ALL, before, len(row) == asked), "other cells than asked for")
         found = peel(row, row_of(view, asked))
         if found is not None: return parted(view, found)
         if asked == most: return by_descent(view, ask)

@@ -15,8 +15,8 @@ def is_answer(item):  # at most 16 ids; or count and hash of each of 16 children
     if len(item) == 32: return all(fits(pair, (NUMBER, 32 if pair[0] else 0)) for pair in pieces(item, 2))
     return fits(item, array(16, 32)) and item == sorted(set(item))
 
-CHANNEL, CODE, CELLS = range(2**32), (text(40), text(200)), some(5_400, 11)
-PLAN = [(range(1), NUMBER, NUMBER), (range(1, 2),), (range(2, 3), NUMBER, range(16_385), CELLS), (range(3, 5),)]
+CHANNEL, CODE, CELLS, ROW = range(2**32), (text(40), text(200)), some(5_400, 11), range(16_385)
+PLAN = [(range(1), NUMBER, NUMBER), (range(1, 2),), (range(2, 3), NUMBER, ROW, CELLS), (range(3, 5),)]
 MESSAGES = {  # the type of each, and the forms of its items
     "Hello": (0, (NUMBER, NUMBER, NUMBER, 32, 32, text(300))),
     "HelloAck": (1, (NUMBER, NUMBER, 32, 32, 64)), "Auth": (2, (64,)),
@@ -43,7 +43,6 @@ def read_tell(data):  # its maps may have one key several times, which no packag
         head = decoder.read(1)[0]
         answers.append([decoder.decode() for _ in range(32 if head == 0xB0 else head & 31)])
     return [channel, answers]
-
 def write_tell(channel, answers):
     head = encode([None] * len(answers)).rstrip(encode(None))
     parts = [b"\xb0" + encode(answer)[2:] if len(answer) == 32 else encode(answer) for answer in answers]
