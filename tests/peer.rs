@@ -57,7 +57,8 @@ impl<'a> Peer<'a> {
     fn start(&self, more: &Value, cursor: &Value) -> Running {
         let journals: Value = self.journals.iter().map(|id| (id.clone(), cursor.clone())).collect();
         let seed = format!("{:0>64}", self.name.len());
-        let mut options = json!({ "folder": self.folder.path(self.name), "seed": seed, "journals": journals });
+        let mut options =
+            json!({ "folder": self.folder.path(self.name), "seed": seed, "journals": journals });
         options.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         start(self.python, "peer.py", &options.to_string())
     }

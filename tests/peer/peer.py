@@ -1,6 +1,6 @@
 """A minimal peer of the wire, version 1, written from docs/PROTOCOL.md and docs/FORMAT.md alone.
 
-Its argument is a JSON object: the `seed` of its device, the `folder` of its store, `journals`, from each id to
+Its argument is a JSON object: the `seed` of its device, the `folder` of its store, `journals`, from an id to
 a cursor or null, and OPTIONS. It prints objects: `listening`; for each journal `live`, and then `done`."""
 import json, os, pathlib, socket, sys, urllib.parse
 sys.dont_write_bytecode = True  # nothing is to be left behind in the tree
@@ -10,6 +10,7 @@ from wire import WebSocket, read_message, write_message
 
 # What it dials, or it listens; entries to write before, and once live; with how many it leaves.
 OPTIONS = {"url": None, "write": 0, "write_live": 0, "until": 0}
+def transcript_of(*parts): return labelled("handshake", *(len(x).to_bytes(8, "big") + x for x in parts))
 
 class Connection:
     def __init__(self, web, device, journals, options):
@@ -25,14 +26,12 @@ class Connection:
         name, items = read_message(frame)
         insist(name == awaited and len(frame) <= 1_024, f"{name} {items}", "UNEXPECTED_MESSAGE")
         return frame, items
-    def transcript(self, *parts):
-        return labelled("handshake", *(len(part).to_bytes(8, "big") + part for part in parts))
 
     def dial(self, address):
         hello = self.send("Hello", 1, 1, 0, os.urandom(32), self.own.id, address)
         ack, (version, suite, _, self.device, signature) = self.expect("HelloAck")
         insist((version, suite) == (1, 0), "another version", "VERSION")
-        transcript = self.transcript(hello, ack[1:].removesuffix(encode(signature)), b"")
+        transcript = transcript_of(hello, ack[1:].removesuffix(encode(signature)), b"")
         verify(self.device, labelled("handshake/acceptor", transcript), signature)
         self.send("Auth", self.own.sign(labelled("handshake/dialler", transcript, signature)))
         self.channels = {at: Channel(self, journal, at) for at, journal in enumerate(self.journals.values())}
@@ -43,7 +42,7 @@ class Connection:
         insist(suite == 0, "only suite 0 is known here", "SUITE")
         insist(dialled == address, f"this is {address}", "WRONG_ADDRESS")
         items = 1, 0, os.urandom(32), self.own.id
-        transcript = self.transcript(hello, b"".join(map(encode, items)), b"")
+        transcript = transcript_of(hello, b"".join(map(encode, items)), b"")
         signature = self.own.sign(labelled("handshake/acceptor", transcript))
         self.send("HelloAck", *items, signature)
         _, (proof,) = self.expect("Auth")

@@ -54,9 +54,8 @@ def write_message(name, *items):
 def read_message(frame):  # raises whatever it is for what is not a message in its one form
     name = NAMES[frame[0]]
     items = read_tell(frame[1:]) if name == "Tell" else cbor2.loads(b"\x9f" + frame[1:] + b"\xff")
-    is_message = fits(items[:3] if name == "Entries" else items, MESSAGES[name][1])
-    is_message &= write_message(name, *items) == frame and (name != "Want" or len(items[2]) % items[1] == 0)
-    insist(is_message, f"{name} with other items, or in another form", "BAD_MESSAGE")
+    whole = write_message(name, *items) == frame and (name != "Want" or len(items[2]) % items[1] == 0)
+    insist(whole and fits(items[:3] if name == "Entries" else items, MESSAGES[name][1]), name, "BAD_MESSAGE")
     if len(items) > 3 and name == "Entries": unpack_bundle(bytes(32), *items[1:])
     return name, items
 
