@@ -32,14 +32,13 @@ def checks(golden, journal):
         ids = sorted(hashlib.sha256(n.to_bytes(4, "big")).digest() for n in range(case["from"], case["to"]))
         row = b"".join(row_of(ids, 256))
         yield case["name"], (row + sketch_of(ids)).hex() == case["row"] + case["sketch"]
-    def ask(_, question, *items):
-        if question == "Ask": return [[tell(ids, *prefix) for prefix in items[0]]]
-        return [*items[:2], b"".join(row_of(ids, sum(items[1:]))[items[1] :]), True]
+    def told(_, __, prefixes): return [[tell(ids, *prefix) for prefix in prefixes]]
+    def more(_, __, prefix, at, count): return [prefix, at, b"".join(row_of(ids, at + count)[at:]), True]
     # With as many ids on both sides below each prefix, only the hashes tell.
     for id in ids[::97]:
         view = sorted({*ids} - {id} | {id[:-1] + bytes([id[-1] ^ 1])})
-        yield "a descent", by_descent(view, ask) == ({*view} - {*ids}, {id[:8]})
-    yield "more symbols", by_symbols(ids[9:], ask, 5, row[: 5 * 11]) == (set(), {id[:8] for id in ids[:9]})
+        yield "a descent", by_descent(view, told) == ({*view} - {*ids}, {id[:8]})
+    yield "more symbols", by_symbols(ids[9:], more, 5, row[: 5 * 11]) == (set(), {id[:8] for id in ids[:9]})
 
 golden = {path.stem: json.loads(path.read_text()) for path in pathlib.Path(sys.argv[1]).glob("*.json")}
 with tempfile.TemporaryDirectory() as store:

@@ -21,6 +21,7 @@ class Connection:
         frame = write_message(name, *items)
         self.web.send(frame)
         return frame
+
     def expect(self, awaited):
         frame = self.web.receive()
         name, items = read_message(frame)
