@@ -4,7 +4,7 @@
 #
 #   pkg-config/setup.sh          native, wasm and web
 #   pkg-config/setup.sh PART…    only these:
-#   pkg-config/setup.sh native   Rust, a C compiler, Python with its package `cryptography`
+#   pkg-config/setup.sh native   Rust, a C compiler, Python with its packages `cryptography` and `cbor2`
 #   pkg-config/setup.sh wasm     a compiler for wasm32-unknown-unknown
 #   pkg-config/setup.sh web      what builds and tests for browsers: wasm-bindgen, wasm-pack,
 #                                the npm tools, Chromium
@@ -75,8 +75,8 @@ version_of() { # COMMAND: the second word of `rustc 1.95.0 (…)`, or nothing
   "$1" --version 2>/dev/null | cut -d ' ' -f 2 || true
 }
 
-with_cryptography() { # PYTHON
-  "$1" -c 'import cryptography' >/dev/null 2>&1
+with_packages() { # PYTHON
+  "$1" -c 'import cbor2, cryptography' >/dev/null 2>&1
 }
 
 as_root() {
@@ -112,8 +112,10 @@ setup_native() {
 
   have cc || missing+=(gcc libc6-dev)
   have python3 || missing+=(python3)
-  # tests/peer signs and checks with it. A python3 of the user's own may lack it where Debian's has it.
-  if ! with_cryptography python3 && ! with_cryptography /usr/bin/python3; then missing+=(python3-cryptography); fi
+  # tests/peer is made of them. A python3 of the user's own may lack them where Debian's has them.
+  if ! with_packages python3 && ! with_packages /usr/bin/python3; then
+    missing+=(python3-cbor2 python3-cryptography)
+  fi
   if [ "${#missing[@]}" -gt 0 ]; then
     say "native: installing ${missing[*]} (about 30 s)"
     apt_install "${missing[@]}"

@@ -1,180 +1,115 @@
-"""Messages and bundles of entries, from docs/PROTOCOL.md alone. For peer.py."""
+"""Messages, bundles of entries, and the WebSocket that carries them: docs/PROTOCOL.md."""
+import base64, hashlib, http.client, io, os
+import cbor2
+from format import NULL, NUMBER, array, encode, fits, insist, labelled, pieces, text, unsigned
 
-from __future__ import annotations
+FRAME_BYTES, GONE_SECONDS, WEBSOCKET = 65_536, 45, "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+HEAD = "{}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 
-from collections import deque
-from collections.abc import Callable
-from typing import Any
+def some(most, size):  # at most so many pieces of so many bytes, in one byte string
+    return lambda item: type(item) is bytes and len(item) % size == 0 and len(item) <= most * size
+def is_prefix(item):  # how many bits, and the bytes that hold them, with spare bits 0
+    is_pair = fits(item, (range(257), bytes)) and len(item[1]) == (item[0] + 7) // 8
+    return is_pair and unsigned(item[1]) % (1 << -item[0] % 8) == 0
+def is_answer(item):  # at most 16 ids; or count and hash of each of 16 children, in the frame pairs of a map
+    if len(item) == 32: return all(fits(pair, (NUMBER, 32 if pair[0] else 0)) for pair in pieces(item, 2))
+    return fits(item, array(16, 32)) and item == sorted(set(item))
 
-from entries import PLAIN, Breach, Pairs, ascends, decode, encode, insist, is_bytes, is_number, labelled
-
-FRAME_BYTES, ENTRIES_PER_FRAME = 65_536, 4_096
-PREFIXES_PER_ASK, IDS_PER_NODE, IDS_PER_FRAME = 96, 16, 1_900
-CELL_BYTES, CELLS_PER_FRAME, CELLS_PER_ROW, SHORT_IDS_PER_FRAME = 11, 5_400, 16_384, 7_500
-Check = Callable[[Any], bool]
-
-
-def octets(size: int, most: int | None = None) -> Check:
-    """Bytes: so many, or a multiple of that."""
-    if most is None:
-        return lambda item: is_bytes(item, size)
-    return lambda item: type(item) is bytes and len(item) % size == 0 and len(item) <= size * most
-
-
-def text(most: int) -> Check:
-    return lambda item: type(item) is str and len(item.encode()) <= most
-
-
-def optional(check: Check) -> Check:
-    return lambda item: item is None or check(item)
-
-
-def array(most: int, check: Check) -> Check:
-    return lambda item: type(item) is list and len(item) <= most and all(map(check, item))
-
-
-def is_flag(item: Any) -> bool:
-    return type(item) is bool
-
-
-def is_channel(item: Any) -> bool:
-    return is_number(item, 2**32 - 1)
-
-
-def is_prefix(item: Any) -> bool:
-    if type(item) is not list or len(item) != 2 or not is_number(item[0], 256):
-        return False
-    bits, path = item
-    return is_bytes(path, -(-bits // 8)) and int.from_bytes(path, "big") % (1 << -bits % 8) == 0
-
-
-def is_asked(item: Any) -> bool:
-    return is_prefix(item) and item[0] % 4 == 0
-
-
-def is_answer(item: Any) -> bool:
-    if isinstance(item, Pairs):
-        return len(item) == 16 and all(is_number(count) and is_bytes(hash, 32 if count else 0) for count, hash in item)
-    return array(IDS_PER_NODE, is_bytes)(item) and ascends(item)
-
-
-def is_plan(item: Any) -> bool:
-    match item:
-        case [0, opener, acceptor]:
-            return is_number(opener) and is_number(acceptor)
-        case [2, guess, coming, cells]:
-            return is_number(guess) and is_number(coming, CELLS_PER_ROW) and octets(CELL_BYTES, CELLS_PER_FRAME)(cells)
-        case [1 | 3 | 4]:
-            return True
-    return False
-
-
-SIZE = (is_number, is_number)
-MESSAGES: dict[str, tuple[int, tuple[Check, ...]]] = {
-    "Hello": (0, (is_number, is_number, is_number, is_bytes, is_bytes, octets(16), text(300))),
-    "HelloAck": (1, (is_number, is_number, is_bytes, is_bytes, octets(16), octets(64))),
-    "Auth": (2, (octets(64),)),
-    "Ping": (3, (is_number,)),
-    "Pong": (4, (is_number,)),
-    "Goaway": (5, (text(40), text(200))),
-    "Open": (16, (is_channel, octets(128), *SIZE, optional(is_number))),
-    "Same": (17, (is_channel, is_number, is_flag)),
-    "Differ": (18, (is_channel, *SIZE, is_plan, is_flag)),
-    "Close": (19, (is_channel, text(40), text(200))),
-    "Ask": (20, (is_channel, array(PREFIXES_PER_ASK, is_asked))),
-    "Tell": (21, (is_channel, array(PREFIXES_PER_ASK, is_answer))),
-    "Want": (22, (is_channel, lambda width: is_number(width, 8) and width >= 2, octets(1, FRAME_BYTES), is_flag)),
-    "Entries": (23, (is_channel, array(FRAME_BYTES, is_bytes), lambda count: is_number(count, ENTRIES_PER_FRAME))),
-    "Part": (24, (is_channel, is_number, is_number, octets(1, FRAME_BYTES))),
-    "Upto": (25, (is_channel, is_number)),
-    "Sent": (26, (is_channel,)),
-    "Root": (27, (is_channel, is_number, is_bytes)),
-    "Refused": (28, (is_channel, array(IDS_PER_FRAME, is_bytes))),
-    "Credit": (29, (is_channel, is_number, is_number)),
-    "Symbols": (30, (is_channel, is_prefix, is_number, octets(CELL_BYTES, CELLS_PER_FRAME), is_flag)),
-    "More": (31, (is_channel, is_prefix, is_number, is_number)),
-    "List": (32, (is_channel, octets(8, SHORT_IDS_PER_FRAME), is_flag)),
-    "AskReceipt": (33, (is_channel, is_bytes, optional(is_bytes))),
-    "Receipt": (34, (is_channel, octets(1, 512))),
+CHANNEL, CODE, CELLS, ROW = range(2**32), (text(40), text(200)), some(5_400, 11), range(16_385)
+PLAN = [(range(1), NUMBER, NUMBER), (range(1, 2),), (range(2, 3), NUMBER, ROW, CELLS), (range(3, 5),)]
+MESSAGES = {  # the type of each, and the forms of its items
+    "Hello": (0, (NUMBER, NUMBER, NUMBER, 32, 32, 16, text(300))),
+    "HelloAck": (1, (NUMBER, NUMBER, 32, 32, 16, 64)), "Auth": (2, (64,)),
+    "Ping": (3, (NUMBER,)), "Pong": (4, (NUMBER,)), "Goaway": (5, CODE),
+    "Open": (16, (CHANNEL, 128, NUMBER, NUMBER, [NUMBER, NULL])),
+    "Same": (17, (CHANNEL, NUMBER, bool)), "Differ": (18, (CHANNEL, NUMBER, NUMBER, PLAN, bool)),
+    "Close": (19, (CHANNEL, *CODE)),
+    "Ask": (20, (CHANNEL, array(96, lambda item: is_prefix(item) and item[0] % 4 == 0))),
+    "Tell": (21, (CHANNEL, array(96, is_answer))), "Want": (22, (CHANNEL, range(2, 9), bytes, bool)),
+    "Entries": (23, (CHANNEL, array(4_096, 32), range(4_097))),
+    "Part": (24, (CHANNEL, NUMBER, NUMBER, bytes)), "Upto": (25, (CHANNEL, NUMBER)),
+    "Sent": (26, (CHANNEL,)), "Root": (27, (CHANNEL, NUMBER, 32)),
+    "Refused": (28, (CHANNEL, array(1_900, 32))), "Credit": (29, (CHANNEL, NUMBER, NUMBER)),
+    "Symbols": (30, (CHANNEL, is_prefix, NUMBER, CELLS, bool)),
+    "More": (31, (CHANNEL, is_prefix, NUMBER, NUMBER)), "List": (32, (CHANNEL, some(7_500, 8), bool)),
+    "AskReceipt": (33, (CHANNEL, 32, [32, NULL])), "Receipt": (34, (CHANNEL, some(512, 1))),
 }
 NAMES = {kind: name for name, (kind, _) in MESSAGES.items()}
 
+def read_tell(data):  # its maps may have one key several times, which no package takes
+    decoder, answers = cbor2.CBORDecoder(io.BytesIO(data)), []
+    channel, head = decoder.decode(), decoder.read(1)[0]
+    for _ in range(decoder.read(1)[0] if head == 0x98 else head & 31):
+        head = decoder.read(1)[0]
+        answers.append([decoder.decode() for _ in range(32 if head == 0xB0 else head & 31)])
+    return [channel, answers]
+def write_tell(channel, answers):
+    head = encode([None] * len(answers)).rstrip(encode(None))
+    parts = [b"\xb0" + encode(answer)[2:] if len(answer) == 32 else encode(answer) for answer in answers]
+    return [encode(channel), head, *parts]
 
-def write_message(name: str, *items: Any) -> bytes:
-    return bytes([MESSAGES[name][0]]) + b"".join(map(encode, items))
+def write_message(name, *items):
+    return bytes([MESSAGES[name][0]]) + b"".join(write_tell(*items) if name == "Tell" else map(encode, items))
 
-
-def read_message(frame: bytes) -> tuple[str, list[Any]]:
-    """Name and items. Raises Breach for whatever is not a message in its one form."""
-    insist(1 <= len(frame) <= FRAME_BYTES and frame[0] in NAMES, "no message", "BAD_MESSAGE")
-    items, at, name = [], 1, NAMES[frame[0]]
-    try:
-        while at < len(frame):
-            item, at = decode(frame, at)
-            items.append(item)
-    except ValueError as error:
-        raise Breach("BAD_MESSAGE", f"{name}: {error}") from error
-    checks = MESSAGES[name][1]
-    right = len(items) == len(checks) or name == "Entries" and len(items) > len(checks)
-    insist(right and all(check(item) for check, item in zip(checks, items)), f"{name}: other items", "BAD_MESSAGE")
-    insist(name != "Want" or len(items[2]) % items[1] == 0, "Want: bytes left over", "BAD_MESSAGE")
+def read_message(frame):  # raises whatever it is for what is not a message in its one form
+    name = NAMES[frame[0]]
+    items = read_tell(frame[1:]) if name == "Tell" else cbor2.loads(b"\x9f" + frame[1:] + b"\xff")
+    whole = write_message(name, *items) == frame and (name != "Want" or len(items[2]) % items[1] == 0)
+    insist(whole and fits(items[:3] if name == "Entries" else items, MESSAGES[name][1]), name, "BAD_MESSAGE")
+    if len(items) > 3 and name == "Entries": unpack_bundle(bytes(32), *items[1:])
     return name, items
 
-
-def record_head(journal: bytes, device: bytes, after: list[bytes], stamp: int) -> bytes:
-    """A plain record up to its facts."""
-    parts = (1, PLAIN, device, [0, journal[:8]], after)
-    return b"\x86" + b"".join(map(encode, parts)) + b"\x82" + encode(stamp)
-
-
-def pack_bundle(journal: bytes, entries: list[tuple[int, bytes]]) -> list[Any]:
-    """The items of a bundle of numbered records."""
-    devices: list[bytes] = []
-    rest: list[Any] = []
-    before = stamp_before = 0
-    last: dict[bytes, bytes] = {}
-    for number, record in entries:
-        body, _ = decode(record)
-        rest.append(number - before - 1)
-        before = number
-        if type(body) is not list or body[1] != PLAIN:
-            rest += [3, record]
-            continue
-        _, _, device, _, after, payload = body
-        if device not in devices:
-            devices.append(device)
-        form = 0 if not after else 1 if after == [last.get(device)] else 2
-        tail = record[len(record_head(journal, device, after, payload[0])) :]
-        rest += [4 * devices.index(device) + form, payload[0] - stamp_before, *[after] * (form == 2), tail]
-        stamp_before, last[device] = payload[0], labelled("id", journal, record)
-    return [devices, len(entries), *rest]
-
-
-def unpack_bundle(journal: bytes, items: list[Any]) -> list[tuple[int, bytes]]:
-    """The numbered records of a bundle, as they are, not yet checked."""
-    devices, count, rest = items[0], items[1], deque(items[2:])
-    entries, last, number, stamp = [], {}, 0, 0
-    insist(len(devices) <= count, "Entries: more devices than entries", "BAD_MESSAGE")
-    insist(count > 0, "Entries: none")
-
-    def take(check: Check) -> Any:
-        insist(bool(rest) and check(rest[0]), "Entries: other items", "BAD_MESSAGE")
-        return rest.popleft()
-
+def unpack_bundle(journal, devices, count, *items):  # numbered records, not yet checked
+    insist(len(devices) <= count > 0, "a bundle of none, or of more devices than entries")
+    entries, last, rest, number, stamp = [], {}, iter(items), 0, 0
     for _ in range(count):
-        number += take(is_number) + 1
-        place, form = divmod(take(is_number), 4)
-        if form == 3:
-            insist(place == 0, "Entries: a device for another form", "BAD_MESSAGE")
-            entries.append((number, take(lambda item: type(item) is bytes)))
-            continue
-        insist(place < len(devices), "Entries: no such device", "BAD_MESSAGE")
-        device = devices[place]
-        stamp += take(lambda item: type(item) is int)
-        insist(form != 1 or device in last, "Entries: follows none in this frame", "BAD_MESSAGE")
-        after = [] if form == 0 else [last[device]] if form == 1 else take(array(8, is_bytes))
-        record = record_head(journal, device, after, stamp) + take(lambda item: type(item) is bytes)
-        last[device] = labelled("id", journal, record)
+        gap, kind = next(rest), next(rest)
+        number, place, form = number + gap + 1, *divmod(kind, 4)
+        is_entry = fits([gap, kind], (NUMBER, NUMBER)) and (kind == 3 or form < 3 and place < len(devices))
+        insist(is_entry, "a number, device or form that cannot be", "BAD_MESSAGE")
+        if form == 3: record = next(rest)
+        else:
+            device, stamp = devices[place], stamp + next(rest)
+            after = [] if form == 0 else [last[device]] if form == 1 else next(rest)
+            record = encode([1, 0, device, [0, journal[:8]], after, [stamp, None]])[:-1] + next(rest)
+            last[device] = labelled("id", journal, record)
         entries.append((number, record))
-    insist(not rest and is_number(number), "Entries: something follows", "BAD_MESSAGE")
+    insist(not [*rest] and number in NUMBER, "something follows the bundle", "BAD_MESSAGE")
     return entries
+
+def holds(condition):
+    if not condition: raise ConnectionError("closed by the other side, or no WebSocket as it is wanted")
+def masked(data, mask): return bytes(x ^ mask[i % 4] for i, x in enumerate(data)) if mask else data
+
+class WebSocket:  # RFC 6455, and only what is needed: a frame of the protocol is one binary frame
+    def __init__(self, stream, address=None):  # dials the address, or answers whoever does
+        self.stream, self.reader, self.dials = stream, stream.makefile("rb"), address is not None
+        stream.settimeout(GONE_SECONDS)
+        key = base64.b64encode(os.urandom(16)).decode()
+        fields = f"Host: {address}\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13"
+        if self.dials: stream.sendall(HEAD.format("GET /sync HTTP/1.1\r\n" + fields).encode())
+        line, headers = self.reader.readline(), http.client.parse_headers(self.reader)
+        holds(line.startswith(b"HTTP/1.1 101 " if self.dials else b"GET /sync "))
+        secret = (key if self.dials else headers["Sec-WebSocket-Key"]) + WEBSOCKET
+        proof = base64.b64encode(hashlib.sha1(secret.encode()).digest()).decode()
+        holds(not self.dials or headers["Sec-WebSocket-Accept"] == proof)
+        answer = HEAD.format(f"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: {proof}")
+        if not self.dials: stream.sendall(answer.encode())
+
+    def send(self, data):
+        side, size, mask = 128 * self.dials, len(data), os.urandom(4) if self.dials else b""
+        length = bytes([side + size]) if size < 126 else bytes([side + 126]) + size.to_bytes(2, "big")
+        self.stream.sendall(b"\x82" + length + mask + masked(data, mask))
+
+    def read(self, size):
+        data = self.reader.read(size)
+        holds(len(data) == size)
+        return data
+
+    def receive(self):
+        first, second = self.read(2)
+        size = second & 127
+        if size > 125: size = unsigned(self.read(2 if size == 126 else 8))
+        holds(first == 0x82 and second >> 7 != self.dials and size <= FRAME_BYTES)
+        mask = self.read(0 if self.dials else 4)
+        return masked(self.read(size), mask)
