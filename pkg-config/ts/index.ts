@@ -33,7 +33,7 @@ export {
   type StoreId,
 } from "./ids.js";
 export { SyncNode } from "./node.js";
-export type { CreateOptions, NodeOptions, OpenOptions } from "./options.js";
+export type { CreateOptions, NodeOptions, OpenOptions, Permission, Permissions } from "./options.js";
 export { verify, verifyProof, type Proved, type Verified } from "./proofs.js";
 export { checkReceipts, contradict, type Delivery, type PeerDelivery, type Receipt } from "./receipts.js";
 export type { Statistics } from "./statistics.js";

@@ -3,8 +3,23 @@
 import { type Store, tameStore, tameTransports, type Transport } from "./custom.js";
 import { IsorootError } from "./errors.js";
 import type { Identity } from "./identity.js";
+import type { DeviceId } from "./ids.js";
 import type { RawGiven } from "./raw.js";
 import type { WaitOptions } from "./wait.js";
+
+/**
+ * What a peer's device may do with the journal: nothing, read it, or write, which includes to read. Who may not
+ * write keeps its own entries to itself: a sync ends as equal but for these.
+ */
+export type Permission = "denied" | "read" | "write";
+
+/** Who may do what, by the device whose key a peer has proved to hold. */
+export interface Permissions {
+  /** By the device's id. */
+  devices?: Readonly<Record<DeviceId, Permission>>;
+  /** All that are not named: `"write"` by default. */
+  others?: Permission;
+}
 
 /** Where a node keeps its journal, and whom it dials. */
 export interface NodeOptions extends WaitOptions {
@@ -28,6 +43,8 @@ export interface NodeOptions extends WaitOptions {
    * above a round trip.
    */
   replyTimeout?: number;
+  /** Who may read and write here over a connection, whoever dials. By default everyone may write. */
+  permissions?: Permissions;
   /**
    * The device's key, as an identity or its 32 secret bytes, if the store is not to hold it. By default a new
    * store makes one and keeps it. A store that was opened with an identity needs it each time: another is
@@ -51,6 +68,13 @@ export interface OpenOptions extends NodeOptions {
   journal: string;
 }
 
+function table({ devices = {}, others = "write" }: Permissions): [string | undefined, string][] {
+  const table: [string | undefined, string][] = [[undefined, others], ...Object.entries(devices)];
+  const wrong = table.find(([, permission]) => !["denied", "read", "write"].includes(permission));
+  if (wrong) throw new IsorootError("INVALID_PERMISSION", `${String(wrong[1])} is no permission`);
+  return table;
+}
+
 /** What is around the node, read once; all but its key. @internal */
 export function around(options: NodeOptions): Omit<RawGiven, "identity"> {
   const { store, replyTimeout } = options;
@@ -63,5 +87,6 @@ export function around(options: NodeOptions): Omit<RawGiven, "identity"> {
     transports: tameTransports(options.transports ?? {}),
     plain: options.allowPlain ?? false,
     reply: replyTimeout,
+    permissions: options.permissions ? table(options.permissions) : [],
   };
 }

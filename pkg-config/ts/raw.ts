@@ -149,6 +149,8 @@ export interface RawGiven {
   plain: boolean;
   /** How long a peer may take for a reply, in milliseconds. */
   reply: number | undefined;
+  /** What a device, or each that is not named, may do. */
+  permissions: [string | undefined, string][];
   identity: Uint8Array | undefined;
 }
 

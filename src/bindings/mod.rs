@@ -14,6 +14,7 @@ mod events;
 mod facts;
 mod files;
 mod filter;
+mod given;
 mod link;
 mod mailbox;
 mod node;

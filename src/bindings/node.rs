@@ -1,9 +1,7 @@
 //! One node as JavaScript holds it.
 
 use core::cell::{Cell, RefCell};
-use core::time::Duration;
 use std::rc::{Rc, Weak};
-use std::sync::Arc;
 
 use async_channel::Receiver;
 use futures::future::{AbortHandle, Abortable, Aborted};
@@ -11,16 +9,16 @@ use js_sys::{Array, Promise, Uint8Array};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::spawn_local;
-use zeroize::Zeroize;
 
 use crate::bindings::calls::{Calls, begun, promise};
-use crate::bindings::custom::{JsStore, JsTransport, Tame};
+use crate::bindings::custom::{JsStore, Tame};
 use crate::bindings::dialling::{Dialling, Dials};
 use crate::bindings::error::CallError;
 use crate::bindings::facts::GivenQuery;
 use crate::bindings::files::{Exporting, Importing};
+use crate::bindings::given::{Given, key};
 use crate::bindings::mailbox::{self, Call, Deferred, Mailbox};
-use crate::bindings::object::{number, object, text, whole};
+use crate::bindings::object::{number, object, text};
 use crate::bindings::{custom, events, facts, link};
 use crate::crypto::sign::DeviceKey;
 use crate::driver::command::{Command, JournalStatus, Reply};
@@ -33,9 +31,8 @@ use crate::ids::{EntryId, JournalId, StoreId};
 use crate::journal::position::Position;
 use crate::platform::BoxedStore;
 use crate::platform::memory::{MemoryStore, PipeNetwork};
-use crate::platform::traits::{DynTransport, Entropy};
-use crate::platform::web::{IndexedDbStore, WebEntropy, WebPlatform, WebSocketTransport};
-use crate::service::config::Config;
+use crate::platform::traits::Entropy;
+use crate::platform::web::{IndexedDbStore, WebEntropy, WebPlatform};
 use crate::service::event::Event;
 use crate::service::peers::PeerInfo;
 
@@ -45,30 +42,6 @@ const BATCH: u32 = 256;
 thread_local! {
     /// Names under which the nodes of this page reach each other as `pipe:NAME`.
     static PIPES: PipeNetwork = PipeNetwork::new();
-}
-
-#[wasm_bindgen]
-extern "C" {
-    /// Where a node keeps its journal and how it dials, as the facade has put it together.
-    pub type Given;
-    /// The name of a store in IndexedDB.
-    #[wasm_bindgen(method, getter, structural)]
-    fn store(this: &Given) -> Option<String>;
-    /// A store of the application's.
-    #[wasm_bindgen(method, getter, structural)]
-    fn custom(this: &Given) -> Option<Tame>;
-    /// Pairs of scheme and function.
-    #[wasm_bindgen(method, getter, structural)]
-    fn transports(this: &Given) -> Array;
-    /// Whether `ws://` is dialled beyond this machine.
-    #[wasm_bindgen(method, getter, structural)]
-    fn plain(this: &Given) -> bool;
-    /// How long a peer may take for a reply, in milliseconds.
-    #[wasm_bindgen(method, getter, structural)]
-    fn reply(this: &Given) -> Option<f64>;
-    /// The 32-byte seed of the device's key, if the store is not to keep one.
-    #[wasm_bindgen(method, getter, structural)]
-    fn identity(this: &Given) -> Option<Uint8Array>;
 }
 
 /// A node. After `close` every call fails with `CLOSED`.
@@ -428,17 +401,6 @@ pub(super) fn call(
     }
 }
 
-/// The device's key from its seed, whose length the facade has seen to.
-fn key(identity: Option<Uint8Array>) -> Option<DeviceKey> {
-    identity.map(|identity| {
-        let mut seed = [0; 32];
-        identity.copy_to(&mut seed);
-        let key = DeviceKey::from_seed(seed);
-        seed.zeroize();
-        key
-    })
-}
-
 /// Opens the store and the journal in it.
 async fn begin(
     given: Given,
@@ -478,22 +440,11 @@ async fn begin_on(
     given: &Given,
     identity: Option<DeviceKey>,
     beginning: Beginning,
-) -> Result<SyncNode, NodeError> {
-    let pipes = PIPES.with(PipeNetwork::transport);
-    let sockets = WebSocketTransport::new().allow_plain(given.plain());
-    #[expect(clippy::arc_with_non_send_sync, reason = "threads share it natively, where there are any")]
-    let mut transports: Vec<Arc<dyn DynTransport>> = vec![Arc::new(sockets), Arc::new(pipes)];
-    for pair in given.transports().iter() {
-        transports.push(Arc::new(JsTransport::new(&pair)));
-    }
-    let platform = WebPlatform::new(store, transports);
-    let mut config = Config::default();
-    if let Some(reply) = given.reply() {
-        config.reply = Duration::from_millis(whole(reply));
-    }
-    let service = SyncService::of_device(platform, config, identity).await?;
-    match beginning {
-        Beginning::Genesis(genesis) => service.create(&genesis).await,
-        Beginning::Joined(journal) => service.open(journal).await,
-    }
+) -> Result<SyncNode, CallError> {
+    let platform = WebPlatform::new(store, given.all_transports(PIPES.with(PipeNetwork::transport)));
+    let service = SyncService::of_device(platform, given.config()?, identity).await?;
+    Ok(match beginning {
+        Beginning::Genesis(genesis) => service.create(&genesis).await?,
+        Beginning::Joined(journal) => service.open(journal).await?,
+    })
 }
