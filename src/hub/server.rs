@@ -148,6 +148,13 @@ async fn accept(listener: TcpListener, pages: &Router, places: &Places, stop: im
 
 /// Answers the requests of one connection. Whoever sends no HTTP is told so, or cut off.
 async fn serve(tcp: TcpStream, place: Place, remote: Remote, pages: Router) {
+    // HTTP takes memory from the beginning: who says nothing gets none.
+    if matches!(tokio::time::timeout(HEAD, tcp.readable()).await, Ok(Ok(()))) {
+        Box::pin(answer(tcp, place, remote, pages)).await;
+    }
+}
+
+async fn answer(tcp: TcpStream, place: Place, remote: Remote, pages: Router) {
     // Sync is made of small frames that wait for each other. It is no worse without.
     drop(tcp.set_nodelay(true));
     let answer = hyper::service::service_fn(move |mut request: Request<Incoming>| {

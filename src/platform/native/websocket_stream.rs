@@ -17,7 +17,7 @@ use crate::error::TransportError;
 use crate::limits::FRAME_BYTES;
 
 /// Bytes asked of the system in one read. Each connection keeps a buffer of this size even when idle.
-pub(super) const READ_BUFFER_BYTES: usize = 16 * 1_024;
+pub(super) const READ_BUFFER_BYTES: usize = 8 * 1_024;
 /// Bytes that may be queued before they are written without being asked to: more than a frame, so
 /// that one write takes it whole.
 pub(super) const WRITE_BUFFER_BYTES: usize = FRAME_BYTES + 1_024;

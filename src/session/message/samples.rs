@@ -238,8 +238,14 @@ fn row19_no_key_signature_hash_nonce_or_id_is_taken_at_another_length() {
     // What is in a signed root.
     let time = WallTime::from_micros(1_767_225_600_000_000);
     let statement = SignedRoot::sign(journal(), &key(2), root(3), time, [4; 32], Some([8; 32])).to_bytes();
-    let parts = strings(&statement[..statement.len() - SIGNATURE_BYTES]);
-    assert!(parts.len() >= 6, "{parts:?}");
+    let (body, signature) = statement.split_at(statement.len() - SIGNATURE_BYTES);
+    let parts = strings(body);
+    assert!(parts.len() >= 5, "{parts:?}");
+    for length in (0..=SIGNATURE_BYTES + 1).filter(|length| *length != SIGNATURE_BYTES) {
+        let mut other = signature.to_vec();
+        other.resize(length, 0);
+        assert!(SignedRoot::from_bytes(&[body, &other].concat()).is_err(), "{length}");
+    }
     for place in parts {
         for other in (0..=place.2 + 1).filter(|other| *other != place.2) {
             let other = with_length(&statement, place, other);
