@@ -26,6 +26,8 @@ pub(crate) struct Decoding {
     bits: u32,
     /// The part that is being decoded, by those bits.
     part: u32,
+    /// Differences of a part by the sketch.
+    difference: u64,
     /// Cells that are asked for first in a part, and in all.
     first: usize,
     decoder: Decoder,
@@ -65,10 +67,12 @@ impl Decoding {
     /// Of about so many differences in all. The first `coming` cells, of all ids, come unasked.
     pub(crate) fn new(difference: u64, coming: usize) -> Self {
         let bits = if coming > 0 { 0 } else { part_bits(difference) };
-        let first = if coming > 0 { coming } else { first_cells(difference >> bits) };
+        let difference = difference >> bits;
+        let first = if coming > 0 { coming } else { first_cells(difference) };
         Self {
             bits,
             part: 0,
+            difference,
             first,
             decoder: Decoder::new(),
             batch: Vec::new(),
@@ -143,7 +147,9 @@ impl Decoding {
     /// Whether a whole row of all ids has shown that there is more than it holds.
     fn overflows(&self) -> bool {
         let whole = self.bits == 0 && self.decoder.cell_count() >= MOST_CELLS;
-        whole && estimate(&self.decoder).is_none_or(|difference| first_cells(difference) >= MOST_CELLS)
+        whole
+            && estimate(&self.decoder, self.difference)
+                .is_none_or(|difference| first_cells(difference) >= MOST_CELLS)
     }
 
     /// Cells of the part that are wanted now, in all; no more than there are if it is given up.
@@ -153,7 +159,7 @@ impl Decoding {
             return self.first;
         }
         let budget = self.first.saturating_mul(4).clamp(BUDGET_MIN, MOST_CELLS);
-        let more = estimate(&self.decoder).map_or(budget, more_cells);
+        let more = estimate(&self.decoder, self.difference).map_or(budget, more_cells);
         // In steps that are worth their time on the way.
         more.max(have.saturating_add(have / 4).saturating_add(4)).min(budget)
     }
