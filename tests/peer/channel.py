@@ -94,7 +94,7 @@ class Channel:
             self.send("Root", *root_of(self.view))
             self.until(lambda: "Root" in self.said, "Root")
             is_equal = self.said["Root"] == root_of(self.view)
-            insist(is_equal or plan[0] != DESCEND, "after a descent, what was told is not what makes the root")
+            insist(is_equal or plan[0] != DESCEND, "what was told in a descent does not make the root")
             self.rounds, self.said, plan = self.rounds + 1, {}, None if is_equal else [DESCEND]
         self.is_live, self.question = True, (os.urandom(32), None)
         self.send("AskReceipt", *self.question)

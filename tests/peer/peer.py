@@ -7,7 +7,7 @@ from channel import Channel
 from format import Breach, Device, Journal, encode, insist, labelled, verify
 from wire import WebSocket, read_message, write_message
 
-# What it dials, or the plan to choose; how many entries to write before, and once live; with how many to leave.
+# What it dials, or the plan to choose; how many entries to write before, and once live; how many to end with.
 OPTIONS = {"url": None, "plan": 1, "write": 0, "write_live": 0, "until": 0}
 def transcript_of(*parts): return labelled("handshake", *(len(x).to_bytes(8, "big") + x for x in parts))
 
