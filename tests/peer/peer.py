@@ -23,6 +23,7 @@ class Connection:
     def expect(self, awaited):
         frame = self.web.receive()
         name, items = read_message(frame)
+        if name == "Goaway": raise ConnectionError(": ".join(items))
         insist(name == awaited and len(frame) <= 1_024, f"{name} {items}", "UNEXPECTED_MESSAGE")
         return frame, items
 

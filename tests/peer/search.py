@@ -10,7 +10,6 @@ def parted(view, shorts):  # of short ids that one side has: those here, in full
 def sketch_of(ids):
     counters = (sum(1 if unsigned(id[8:12]) >> j & 1 else -1 for id in ids) for j in range(32))
     return struct.pack(">32H", *(counter & 0xFFFF for counter in counters))
-
 def mix(z):
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 & MASK
     z = (z ^ z >> 27) * 0x94D049BB133111EB & MASK
