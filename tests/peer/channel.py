@@ -2,10 +2,10 @@
 import json, os, time
 import cbor2
 from format import Breach, below, encode, insist, pieces, root_of, verify
-from search import by_descent, by_symbols, parted, sketch_of, tell
+from search import CELLS_PER_ROW, by_descent, by_symbols, parted, row_of, sketch_of, tell
 from wire import unpack_bundle
 
-PART_BYTES, CREDIT_BYTES = 60_000, 262_144
+PART_BYTES, CREDIT_BYTES, CELLS_PER_FRAME = 60_000, 262_144, 5_400
 FEED, DESCEND, SYMBOLS, ACCEPTOR_LISTS, OPENER_LISTS = range(5)
 
 class Channel:
@@ -19,7 +19,6 @@ class Channel:
 
     def is_done(self, until): return self.receipt and not self.unpaid and len(self.journal.records) >= until
     def send(self, name, *items): self.connection.send(name, self.number, *items)
-
     def until(self, holds, *may_come):  # takes what may come at any time, and puts these into what was said
         while not holds():
             while not self.inbox: self.connection.receive()
@@ -70,7 +69,7 @@ class Channel:
         self.received, self.part = self.received + len(entries), b""
         self.send("Credit", sum(len(record) for _, record in entries), 0)
 
-    def run(self, cursor):  # from the opening until the roots are equal
+    def run(self, cursor, chosen):  # from the opening until the roots are equal
         (count, root), store = root_of(self.view), self.connection.store.hex()
         size, known = (count, self.at - count), cursor[1] if cursor and cursor[0] == store else None
         if self.opens: self.send("Open", self.journal.id + root + sketch_of(self.view), *size, known)
@@ -79,9 +78,10 @@ class Channel:
             case "Same", [upto, True]: plan, count, more, self.cursor[1] = None, 0, 0, upto
             case "Differ", [count, more, plan, True]: pass
             case "Open", [state, count, more, _]:
-                plan = [DESCEND] if state[32:64] != root else None
-                if plan: self.send("Differ", *size, plan, True)
-                else: self.send("Same", self.at, True)
+                cells = b"".join(row_of(self.view, 30))  # the opener asks for more as it needs them
+                plan = {FEED: [FEED, 0, 0], SYMBOLS: [SYMBOLS, 16, 30, cells]}.get(chosen, [chosen])
+                if state[32:64] == root: plan = None
+                self.send(*("Differ", *size, plan, True) if plan else ("Same", self.at, True))
             case _: raise Breach("DENIED", "nothing is taken there")
         self.plan, their_at = plan[:1] if plan else "same", count + more
         self.cursor[0] = store
@@ -94,8 +94,7 @@ class Channel:
             self.send("Root", *root_of(self.view))
             self.until(lambda: "Root" in self.said, "Root")
             is_equal = self.said["Root"] == root_of(self.view)
-            # After a descent nothing is unknown, unless hashes were not looked at here, or made up there.
-            insist(is_equal or plan[0] not in (DESCEND, OPENER_LISTS), "what was told does not make the root")
+            insist(is_equal or plan[0] != DESCEND, "what was told in a descent does not make the root")
             self.rounds, self.said, plan = self.rounds + 1, {}, None if is_equal else [DESCEND]
         self.is_live, self.question = True, (os.urandom(32), None)
         self.send("AskReceipt", *self.question)
@@ -105,11 +104,13 @@ class Channel:
             after = plan[1 if self.opens else 2]
             insist(after <= self.at, "a feed from beyond the end")
             return range(after + 1, self.at + 1)
-        ids = self.find(plan) if self.opens else self.serve()
+        if plan[0] == (OPENER_LISTS if self.opens else ACCEPTOR_LISTS):
+            self.send_shorts({id[:8] for id in self.view}, "List")
+        ids = self.find(plan) if self.opens != (plan[0] == OPENER_LISTS) else self.serve()
         return sorted(self.journal.numbers[id] for id in ids - self.refused)
 
-    def find(self, plan):  # asks also where it is to list; what is wanted is named by 8 bytes, the most
-        if plan[0] == ACCEPTOR_LISTS:
+    def find(self, plan):  # what is wanted is named by 8 bytes, the most
+        if plan[0] in (ACCEPTOR_LISTS, OPENER_LISTS):
             listed, is_last = b"", False
             while not is_last:
                 shorts, is_last = self.ask("List")
@@ -117,16 +118,24 @@ class Channel:
             here, there = parted(self.view, {*pieces(listed, 8)} ^ {id[:8] for id in self.view})
         elif plan[0] == SYMBOLS and plan[2]: here, there = by_symbols(self.view, self.ask, *plan[2:])
         else: here, there = by_descent(self.view, self.ask)
-        parts = pieces(b"".join(sorted(there)), PART_BYTES) or [b""]
-        for place, part in enumerate(parts, 1): self.send("Want", 8, part, place == len(parts))
+        self.send_shorts(there, "Want", 8)
         return here
+
+    def send_shorts(self, shorts, *items):
+        parts = pieces(b"".join(sorted(shorts)), PART_BYTES) or [b""]
+        for place, part in enumerate(parts, 1): self.send(*items, part, place == len(parts))
 
     def serve(self):  # answers questions until it knows what is wanted
         ids, is_last = set(), False
         while not is_last:
-            self.until(lambda: self.said, "Ask", "Want")
+            self.until(lambda: self.said, "Ask", "More", "Want")
             match self.said.popitem():
                 case "Ask", [prefixes]: self.send("Tell", [tell(self.view, *prefix) for prefix in prefixes])
+                case "More", [prefix, first, count]:
+                    cells = row_of(below(self.view, *prefix), min(first + count, CELLS_PER_ROW))
+                    for at in range(first, len(cells), CELLS_PER_FRAME):
+                        some = b"".join(cells[at : at + CELLS_PER_FRAME])
+                        self.send("Symbols", prefix, at, some, at + CELLS_PER_FRAME >= len(cells))
                 case "Want", [width, starts, is_last]:
                     for start in pieces(starts, width): ids.update(below(self.view, 8 * width, start))
         return ids

@@ -8,7 +8,6 @@ from wire import read_message, unpack_bundle, write_message
 def fails(function, *arguments):
     try: function(*arguments)
     except Exception: return True
-
 def checks(golden, journal):
     for name, text in golden["messages"].items():
         frame = bytes.fromhex(text)
@@ -25,8 +24,7 @@ def checks(golden, journal):
             signature = Device(bytes.fromhex(case["seed"])).sign(journal.message(b"entry", data))
             yield f"{case['name']} in another form or journal", fails(journal.keep, data + signature)
         yield case["name"], journal.keep(record) if is_ours else fails(journal.keep, record)
-    for case in golden["symbols"]["mapping"]:
-        x = int(case["short"], 16)
+    for case, x in ((case, int(case["short"], 16)) for case in golden["symbols"]["mapping"]):
         yield case["name"], [*places(x, 16_384)] == case["cells"] and f"{symbol(x):x}"[-6:] == case["check"]
     for case in golden["symbols"]["sets"]:
         ids = sorted(hashlib.sha256(n.to_bytes(4, "big")).digest() for n in range(case["from"], case["to"]))

@@ -9,7 +9,6 @@ SAFE, RECORD_BYTES, VALUE_BYTES, NULL = 2**53 - 1, 1_048_576, 65_536, type(None)
 class Breach(Exception): """What the other side did breaks a rule: a code, and words."""
 def insist(holds, words, code="PROTOCOL"):
     if not holds: raise Breach(code, words)
-
 encode = functools.partial(cbor2.dumps, canonical=True)
 def unsigned(data): return int.from_bytes(data, "big")
 def pieces(whole, size): return [whole[at : at + size] for at in range(0, len(whole), size)]
@@ -23,7 +22,6 @@ def fits(item, form):  # that is forms of an array, choices, a range, how many b
     if type(form) is range: return type(item) is int and item in form
     if type(form) is int: return type(item) is bytes and len(item) == form
     return type(item) is form if type(form) is type else form(item)
-
 def text(most, least=0): return lambda item: type(item) is str and least <= len(item.encode()) <= most
 def array(most, form, least=0):
     return lambda item: type(item) is list and least <= len(item) <= most and all(fits(x, form) for x in item)

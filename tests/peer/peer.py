@@ -1,5 +1,4 @@
 """A minimal peer of the wire, version 1, written from docs/PROTOCOL.md and docs/FORMAT.md alone.
-
 Its argument is a JSON object: the `seed` of its device, the `folder` of its store, `journals`, from an id to
 a cursor or null, and OPTIONS. It prints objects: `listening`; for each journal `live`, and then `done`."""
 import json, os, pathlib, socket, sys, urllib.parse
@@ -8,8 +7,8 @@ from channel import Channel
 from format import Breach, Device, Journal, encode, insist, labelled, verify
 from wire import WebSocket, read_message, write_message
 
-# What it dials, or it listens; entries to write before, and once live; with how many it leaves.
-OPTIONS = {"url": None, "write": 0, "write_live": 0, "until": 0}
+# What it dials, or the plan to choose; how many entries to write before, and once live; how many to end with.
+OPTIONS = {"url": None, "plan": 1, "write": 0, "write_live": 0, "until": 0}
 def transcript_of(*parts): return labelled("handshake", *(len(x).to_bytes(8, "big") + x for x in parts))
 
 class Connection:
@@ -21,10 +20,10 @@ class Connection:
         frame = write_message(name, *items)
         self.web.send(frame)
         return frame
-
     def expect(self, awaited):
         frame = self.web.receive()
         name, items = read_message(frame)
+        if name == "Goaway": raise ConnectionError(": ".join(items))
         insist(name == awaited and len(frame) <= 1_024, f"{name} {items}", "UNEXPECTED_MESSAGE")
         return frame, items
 
@@ -68,7 +67,7 @@ class Connection:
         while True:
             for channel in [*self.channels.values()]:
                 if not channel.plan:
-                    channel.run(self.options["journals"][channel.journal.id.hex()])
+                    channel.run(self.options["journals"][channel.journal.id.hex()], self.options["plan"])
                     channel.report("live")
                     for number in range(self.options["write_live"]): channel.journal.append(f"live {number}")
                 channel.follow()

@@ -7,11 +7,9 @@ MASK, ALL, CELLS_PER_ROW, PREFIXES_PER_ASK, IDS_PER_NODE = 2**64 - 1, [0, b""], 
 def parted(view, shorts):  # of short ids that one side has: those here, in full, and those there
     here = {id for id in view if id[:8] in shorts}
     return here, shorts - {id[:8] for id in here}
-
 def sketch_of(ids):
     counters = (sum(1 if unsigned(id[8:12]) >> j & 1 else -1 for id in ids) for j in range(32))
     return struct.pack(">32H", *(counter & 0xFFFF for counter in counters))
-
 def mix(z):
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 & MASK
     z = (z ^ z >> 27) * 0x94D049BB133111EB & MASK
@@ -24,7 +22,6 @@ def places(x, count):  # which of the first cells a short id is in
         state = state + 0x9E3779B97F4A7C15 & MASK
         u = ((mix(state) >> 11) + 1) / 2**53
         i += max(1, math.ceil((i + 1.5) * (1 / math.sqrt(u) - 1)))
-
 def row_of(ids, count):
     cells = [0] * count
     for x in (unsigned(id[:8]) for id in ids):

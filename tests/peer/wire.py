@@ -50,7 +50,6 @@ def write_tell(channel, answers):
 
 def write_message(name, *items):
     return bytes([MESSAGES[name][0]]) + b"".join(write_tell(*items) if name == "Tell" else map(encode, items))
-
 def read_message(frame):  # raises whatever it is for what is not a message in its one form
     name = NAMES[frame[0]]
     items = read_tell(frame[1:]) if name == "Tell" else cbor2.loads(b"\x9f" + frame[1:] + b"\xff")
