@@ -10,9 +10,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use isoroot::platform::memory::MemoryStore;
-use isoroot::platform::{
-    BoxFuture, Connection, FrameReceiver, FrameSender, Listener, Transport, TransportError,
-};
+use isoroot::platform::{BoxFuture, Connection, FrameReceiver, FrameSender, Transport, TransportError};
 use isoroot::sim::{SimListener, SimNetwork, SimPlatform, SimTransport, Simulation, Verdict};
 use isoroot::{EntryId, Fact, Genesis, Query, StoreId, SyncNode};
 
