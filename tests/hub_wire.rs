@@ -218,6 +218,7 @@ async fn row28_who_has_not_said_who_they_are_takes_at_most_16_kb() {
         let (mut all, mut held) = (Vec::with_capacity(2 * CONNECTIONS), 0);
         for number in 0..2 * CONNECTIONS {
             if number == CONNECTIONS {
+                drop(hub.upgraded("").await);
                 held = HELD.load(Ordering::Relaxed);
             }
             let mut stream = match upgraded {

@@ -113,7 +113,7 @@ impl Between {
         let to = usize::from(what >> 4 & 1);
         match what & 15 {
             0 => self.deliver(to, script.bytes()?.to_vec()),
-            1 => drop(self.pass(to, |frame| Some(frame))),
+            1 => drop(self.pass(to, Some)),
             2 => drop(self.pass(to, |_| None)),
             3 => self.settle(),
             4 => {
@@ -134,7 +134,7 @@ impl Between {
             6 => {
                 // The next but one comes before the next.
                 let held = self.next_from(1 - to);
-                self.pass(to, |frame| Some(frame));
+                self.pass(to, Some);
                 if let Some(Out::Frame(frame)) = held {
                     self.deliver(to, frame);
                 }
@@ -324,7 +324,7 @@ impl Between {
         for _ in 0..FRAMES {
             self.connect();
             let worked = self.work_off();
-            let passed = [0, 1].map(|to| self.pass(to, |frame| Some(frame)));
+            let passed = [0, 1].map(|to| self.pass(to, Some));
             if !worked && !passed.contains(&true) && self.node(0).dialling.is_none() {
                 return;
             }

@@ -33,7 +33,7 @@ const STORE: &str = "hub.redb";
 /// From the open connection, or the answer before, to the complete head of a request.
 const HEAD: Duration = Duration::from_secs(10);
 /// Bytes of the head of a request.
-const HEAD_BYTES: usize = 16 * 1_024;
+const HEAD_BYTES: usize = 8 * 1_024;
 /// Headers of a request.
 const HEADERS: usize = 64;
 /// How long no connection is accepted after the system had no room for one.
@@ -149,7 +149,7 @@ async fn accept(listener: TcpListener, pages: &Router, places: &Places, stop: im
 /// Answers the requests of one connection. Whoever sends no HTTP is told so, or cut off.
 async fn serve(tcp: TcpStream, place: Place, remote: Remote, pages: Router) {
     // HTTP takes memory from the beginning: who says nothing gets none.
-    if matches!(tokio::time::timeout(HEAD, tcp.readable()).await, Ok(Ok(()))) {
+    if matches!(tokio::time::timeout(HEAD, tcp.peek(&mut [0])).await, Ok(Ok(1))) {
         Box::pin(answer(tcp, place, remote, pages)).await;
     }
 }
@@ -168,7 +168,11 @@ async fn answer(tcp: TcpStream, place: Place, remote: Remote, pages: Router) {
         }
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_header_size(HEAD_BYTES).max_headers(HEADERS);
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_header_size(HEAD_BYTES)
+        .max_buf_size(HEAD_BYTES)
+        .max_headers(HEADERS);
     let connection = http.serve_connection(TokioIo::new(Socket::new(tcp, place)), answer);
     if let Err(error) = connection.with_upgrades().await {
         tracing::debug!(name: "hub.http_failed", remote = %remote.0, %error, "connection ended");

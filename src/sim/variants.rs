@@ -1,9 +1,11 @@
 //! Tests: what one peer says wrong or for nothing keeps nothing from coming by another, or by itself later.
 
-use super::hostile::{Scene, entries, entry_of, in_channel, journal, open};
+use super::hostile::{Scene, entries, entry_of, hello, in_channel, journal, liar_key, open};
 use crate::fact::genesis::Genesis;
 use crate::limits::EMPTY_MESSAGES;
 use crate::merkle::subtree::Root;
+use crate::service::event::Event;
+use crate::session::handshake::Dialler;
 use crate::session::message::{ChannelMessage, Leading, Message, Summary};
 use crate::sim::Simulation;
 use crate::symbols::sketch::Sketch;
@@ -160,7 +162,7 @@ fn f85_who_speaks_no_common_version_is_told_which_are_spoken_here() {
         let scene = Scene::new(&world).await;
         for versions in [(0, 0), (2, 2), (2, 900)] {
             let mut liar = scene.dial().await;
-            let mut hello = super::hostile::hello();
+            let mut hello = hello();
             hello.versions = versions;
             liar.send(Message::Hello(hello).encode()).await;
             let answer = liar.hear().await;
@@ -173,11 +175,54 @@ fn f85_who_speaks_no_common_version_is_told_which_are_spoken_here() {
         }
         // A range with it in is taken, and the lower one is chosen.
         let mut liar = scene.dial().await;
-        let mut hello = super::hostile::hello();
+        let mut hello = hello();
         hello.versions = (0, 7);
         liar.send(Message::Hello(hello).encode()).await;
         let answer = liar.hear().await;
         assert!(matches!(&answer, Some(Message::HelloAck(ack)) if ack.version == 1), "{answer:?}");
+        scene.unharmed().await;
+    });
+}
+
+#[test]
+fn row28_one_proof_of_identity_is_looked_at_and_no_second() {
+    let world = Simulation::new(1);
+    world.clone().run(async move {
+        let scene = Scene::new(&world).await;
+        let dialler = Dialler { hello: hello(), expected: None, binding: Vec::new() };
+        let mut liar = scene.dial().await;
+        liar.send(Message::Hello(dialler.hello.clone()).encode()).await;
+        let Some(Message::HelloAck(ack)) = liar.hear().await else { panic!("no answer to the hello") };
+        let signature = dialler.finish(&ack, &liar_key()).unwrap();
+        let mut wrong = signature;
+        wrong[0] ^= 1;
+        // A second hello would be answered by a second signature; a second proof would cost a second check.
+        liar.send(Message::Auth { signature: wrong }.encode()).await;
+        liar.send(Message::Auth { signature }.encode()).await;
+        let last = liar.last_words().await;
+        assert!(
+            matches!(&last, Some(Message::Goaway(reason)) if reason.code == "UNAUTHENTICATED"),
+            "{last:?}"
+        );
+        loop {
+            match scene.events.recv().await.unwrap() {
+                Event::Connected { .. } => panic!("the second proof was looked at"),
+                Event::Disconnected { error, .. } => {
+                    assert_eq!(error.code().as_str(), "UNAUTHENTICATED");
+                    break;
+                }
+                _ => {}
+            }
+        }
+        let mut liar = scene.dial().await;
+        liar.send(Message::Hello(hello()).encode()).await;
+        assert!(matches!(liar.hear().await, Some(Message::HelloAck(_))));
+        liar.send(Message::Hello(hello()).encode()).await;
+        let last = liar.last_words().await;
+        assert!(
+            matches!(&last, Some(Message::Goaway(reason)) if reason.code == "UNEXPECTED_MESSAGE"),
+            "{last:?}"
+        );
         scene.unharmed().await;
     });
 }
