@@ -146,6 +146,8 @@ pub const REPLY: Duration = Duration::from_secs(30);
 pub const PING: Duration = Duration::from_secs(20);
 /// Silence after which the peer counts as gone.
 pub const DEAD: Duration = Duration::from_secs(45);
+/// Without a journal for so long, a connection that was accepted is closed.
+pub const IDLE: Duration = Duration::from_secs(60);
 /// First wait after a failed connection; doubles with each failure in a row.
 pub const BACK_OFF: Duration = Duration::from_secs(1);
 /// Longest wait after failed connections.
@@ -168,6 +170,8 @@ const _: () = {
     assert!(PREFIXES_PER_ASK as u64 * (IDS_PER_NODE * 34 + 8) < FRAME_BYTES as u64);
     assert!(PING.as_secs() * 2 < DEAD.as_secs());
     assert!(BACK_OFF.as_secs() < BACK_OFF_MAX.as_secs());
+    // What is idle is not taken for dead before.
+    assert!(DEAD.as_secs() < IDLE.as_secs());
     assert!(PAGE <= PAGE_MAX);
     // Looking up what is rare leaves half of the steps for the search itself.
     assert!(PAGE <= SEARCH_STEPS / 4);

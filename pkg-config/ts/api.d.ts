@@ -159,8 +159,8 @@ export interface Transport {
 export declare function storeId(id?: string | Uint8Array): StoreId;
 
 /**
- * How long to wait. What ends is the wait: what was asked for goes on, and may still happen. Only an `append`
- * that had not begun is taken back.
+ * How long to wait. What ends is the wait: what was asked for goes on, and may still happen. Only an `append` or a
+ * sync that had not begun is taken back.
  */
 export interface WaitOptions {
     /** Gives up with `ABORTED`, whose cause is the signal's reason. */
@@ -327,6 +327,11 @@ export interface SyncReport {
     readonly root: Root;
     readonly entries: number;
 }
+/**
+ * How far a sync is: the peer was asked and has not answered; the two find out what they differ in; entries travel;
+ * the roots were equal, and what is new follows by itself. A phase that is over at once may be passed over.
+ */
+export type SyncPhase = "opening" | "comparing" | "exchanging" | "live";
 /** An event of a node; `detail` says more. */
 export declare class SyncNodeEvent<Type extends string, Detail> extends Event {
     readonly type: Type;
@@ -349,6 +354,21 @@ export interface SyncNodeEventMap {
         readonly peer: string;
         readonly error: IsorootError;
     }>;
+    /** The sync with a peer has come this far. */
+    phase: SyncNodeEvent<"phase", {
+        readonly peer: string;
+        readonly journal: JournalId;
+        readonly phase: SyncPhase;
+    }>;
+    /**
+     * A sync ended before the roots were equal; or the journal is no longer kept equal with a peer, though the
+     * connection goes on. It is tried again.
+     */
+    syncFailed: SyncNodeEvent<"syncFailed", {
+        readonly peer: string;
+        readonly journal: JournalId;
+        readonly error: IsorootError;
+    }>;
     /** A sync ended with equal roots. */
     synced: SyncNodeEvent<"synced", {
         readonly peer: string;
@@ -360,13 +380,14 @@ export interface SyncNodeEventMap {
         readonly journal: JournalId;
         readonly number: number;
     }>;
-    /** So many entries that were held back, since they were ahead of the clock here, are shown from now on. */
+    /** A peer has made entries durable: everything whose number here is at most `upto`. */
     delivered: SyncNodeEvent<"delivered", {
         readonly peer: string;
         readonly device: DeviceId;
         readonly journal: JournalId;
         readonly upto: number;
     }>;
+    /** So many entries that were held back, since they were ahead of the clock here, are shown from now on. */
     due: SyncNodeEvent<"due", {
         readonly journal: JournalId;
         readonly entries: number;
@@ -594,6 +615,12 @@ export interface NodeOptions extends WaitOptions {
     /** Whether to dial `ws://` beyond this machine, where nothing that passes is secret or safe from change. */
     allowPlain?: boolean;
     /**
+     * How long a peer that was asked something in a sync may take for its next sign of progress, in milliseconds:
+     * 30,000 by default. Then the sync fails with `TIMEOUT`, and the peer is dialled anew after a while. To be well
+     * above a round trip.
+     */
+    replyTimeout?: number;
+    /**
      * The device's key, as an identity or its 32 secret bytes, if the store is not to hold it. By default a new
      * store makes one and keeps it. A store that was opened with an identity needs it each time: another is
      * refused with `OTHER_DEVICE`, none with `KEY_NEEDED`. Two stores with one key are two devices in one's
@@ -626,6 +653,8 @@ export interface PeerInfo {
     readonly failures: number;
     /** What the last failure was. */
     readonly error: IsorootError | null;
+    /** Milliseconds until the next attempt, if the node waits for that. */
+    readonly nextAttempt: number | null;
 }
 /** How syncing with one peer went. */
 export type PeerSync = {
@@ -672,6 +701,8 @@ export interface Status {
     readonly checkpoint: number | null;
     /** Connections that are open or being made. */
     readonly connections: number;
+    /** Calls of `sync` and `synced` that wait here for a peer, each counted once for each of its peers. */
+    readonly waiting: number;
     /** Who dials: this node, another tab that shares store and journal, or nobody. */
     readonly dials: "this" | "other" | "none";
 }
@@ -799,7 +830,8 @@ export declare class SyncNode extends EventTarget implements AsyncDisposable {
      * A `Blob` or `Uint8Array` is checked whole first: if anything is wrong with it, nothing is imported. A
      * stream is imported as it comes, never faster than it is stored. If it turns out wrong, the entries before
      * that stay, each as authentic as if a peer had sent it, and `done` of the error says how many they are. If
-     * the signal is aborted or the stream itself fails, what was taken in by then stays.
+     * the stream itself fails, every entry that came whole before that is taken in, and its own error comes out. If
+     * the signal is aborted, what was taken in by then stays.
      */
     import(source: FileSource, options?: {
         signal?: AbortSignal;
@@ -809,11 +841,22 @@ export declare class SyncNode extends EventTarget implements AsyncDisposable {
      * is a failure in the result. The node must be started.
      *
      * Of the tabs that share a store and a journal the one that dials does it for the others, or the next one
-     * if it dies meanwhile. Aborting ends the wait: the sync itself goes on.
+     * if it dies meanwhile. Aborting ends the wait and frees what is kept for it; the sync itself goes on, since it is
+     * for the node's sake that its peers are kept equal.
      */
     sync(options?: WaitOptions & {
         peers?: readonly string[];
     }): Promise<PeerSync[]>;
+    /**
+     * Resolves when all that is here now is durable at a peer of the node, or at all of them, and all that they have
+     * is here. It waits through lost connections, peers that are away and the time between attempts, for as long as it
+     * takes if no `timeout` is given. It fails when the node is stopped or closed, a peer is removed, and for what does
+     * not pass by itself (an error that is not `retryable`): a peer that refuses the journal or breaks the protocol,
+     * another device, a store that fails. Aborting ends the wait and frees what is kept for it.
+     */
+    synced(options?: WaitOptions & {
+        peer?: string;
+    }): Promise<void>;
     /**
      * Dials this address from now on, while started. Resolves to whether it is new. The store keeps it for this
      * journal, so it is dialled after a reload as well; the other tabs that share both hear of it. A `pipe:` is
