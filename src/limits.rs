@@ -165,6 +165,8 @@ pub const COMPARE: Duration = Duration::from_secs(600);
 pub const PING: Duration = Duration::from_secs(20);
 /// Silence after which the peer counts as gone.
 pub const DEAD: Duration = Duration::from_secs(45);
+/// Without a journal for so long, a connection that was accepted is closed.
+pub const IDLE: Duration = Duration::from_secs(60);
 /// First wait after a failed connection; doubles with each failure in a row.
 pub const BACK_OFF: Duration = Duration::from_secs(1);
 /// Longest wait after failed connections.
@@ -191,6 +193,8 @@ const _: () = {
     assert!(PING.as_secs() * 2 < DEAD.as_secs());
     assert!(REPLY.as_secs() < COMPARE.as_secs());
     assert!(BACK_OFF.as_secs() < BACK_OFF_MAX.as_secs());
+    // What is idle is not taken for dead before.
+    assert!(DEAD.as_secs() < IDLE.as_secs());
     assert!(PAGE <= PAGE_MAX);
     // Looking up what is rare leaves half of the steps for the search itself.
     assert!(PAGE <= SEARCH_STEPS / 4);

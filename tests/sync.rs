@@ -470,45 +470,6 @@ fn d1_a_sync_is_about_all_that_was_there_at_the_call() {
 }
 
 #[test]
-fn d11_many_journals_share_one_connection_and_its_room() {
-    let world = Simulation::new(1);
-    let network = SimNetwork::new(&world, Duration::from_millis(1), Duration::from_millis(5));
-    world.clone().run(async move {
-        // Reads under way at the same time, for all journals, must not add up to more than there is room for.
-        let (append, read) = (Duration::ZERO, Duration::from_millis(200));
-        let service = |store: MemoryStore| {
-            let store = slow::SlowStore { store, world: world.clone(), append, read };
-            let platform = SimPlatform::new(&world, store, vec![Arc::new(network.transport())]);
-            SyncService::new(platform, isoroot::Config::default())
-        };
-        let (a, b) = (service(store(&world)).await.unwrap(), service(store(&world)).await.unwrap());
-        let mut pairs = Vec::new();
-        for name in 0..60 {
-            let genesis = Genesis::named(&format!("journal {name}"));
-            let (at_a, at_b) = (a.create(&genesis).await.unwrap(), b.create(&genesis).await.unwrap());
-            // More than one channel's credit each, and far more than may be queued at once in all.
-            for entry in 0..10 {
-                at_a.append([Fact::new(format!("blob/{entry}"), vec![7u8; 40_000])]).await.unwrap();
-            }
-            pairs.push((at_a, at_b));
-        }
-        let events = a.events().await.unwrap();
-        b.start().await.unwrap();
-        serve(&world, &network, "b", &b);
-        a.add_peer("sim:b").await.unwrap();
-        a.start().await.unwrap();
-        for (at_a, at_b) in pairs {
-            assert!(at_a.sync().await.unwrap()[0].result.is_ok());
-            assert_eq!(at_a.root().await, at_b.root().await);
-        }
-        while let Ok(event) = events.try_recv() {
-            assert!(!matches!(event, isoroot::Event::Disconnected { .. }), "{event:?}");
-        }
-        assert_eq!(a.connections().await, Ok(1));
-    });
-}
-
-#[test]
 fn d5_nothing_is_sent_back_to_where_it_came_from() {
     for seed in 0..10 {
         let world = Simulation::new(seed);

@@ -159,8 +159,8 @@ export interface Transport {
 export declare function storeId(id?: string | Uint8Array): StoreId;
 
 /**
- * How long to wait. What ends is the wait: what was asked for goes on, and may still happen. Only an `append`
- * that had not begun is taken back.
+ * How long to wait. What ends is the wait: what was asked for goes on, and may still happen. Only an `append` or a
+ * sync that had not begun is taken back.
  */
 export interface WaitOptions {
     /** Gives up with `ABORTED`, whose cause is the signal's reason. */

@@ -4,8 +4,8 @@ import { fromPlain, IsorootError } from "./errors.js";
 import type { Instance } from "./load.js";
 
 /**
- * How long to wait. What ends is the wait: what was asked for goes on, and may still happen. Only an `append`
- * that had not begun is taken back.
+ * How long to wait. What ends is the wait: what was asked for goes on, and may still happen. Only an `append` or a
+ * sync that had not begun is taken back.
  */
 export interface WaitOptions {
   /** Gives up with `ABORTED`, whose cause is the signal's reason. */

@@ -57,9 +57,18 @@ pub(crate) struct TooManyPeers;
 #[derive(Debug)]
 enum State {
     Idle,
-    Waiting { until: Instant },
-    Dialling { connection: u64 },
-    Connected { connection: u64, device: DeviceId },
+    /// Unneeded: it had hung up since there was nothing to sync.
+    Waiting {
+        until: Instant,
+        unneeded: bool,
+    },
+    Dialling {
+        connection: u64,
+    },
+    Connected {
+        connection: u64,
+        device: DeviceId,
+    },
 }
 
 #[derive(Debug)]
@@ -123,7 +132,7 @@ impl Peers {
             failures: peer.failures,
             last_error: peer.last_error.clone(),
             next_attempt: match peer.state {
-                State::Waiting { until } => Some(until.since(now)),
+                State::Waiting { until, .. } => Some(until.since(now)),
                 State::Idle | State::Dialling { .. } | State::Connected { .. } => None,
             },
         };
@@ -178,8 +187,19 @@ impl Peers {
         let Some(peer) = self.peers.get_mut(&number) else { return };
         let wait = if error.fault() == Fault::Peer { BREACH_BACK_OFF } else { back_off(peer.failures, rng) };
         peer.failures = peer.failures.saturating_add(1);
-        peer.last_error = Some(error);
-        peer.state = State::Waiting { until: now.after(wait) };
+        let unneeded = error.is_idle();
+        // Why there was nothing to sync says more.
+        peer.last_error = peer.last_error.take().filter(|_| unneeded).or(Some(error));
+        peer.state = State::Waiting { until: now.after(wait), unneeded };
+    }
+
+    /// There is something to do: those that hung up since there was nothing are dialled without a wait.
+    pub(crate) fn wake_idle(&mut self) {
+        for (_, peer) in self.peers.iter_mut() {
+            if matches!(peer.state, State::Waiting { unneeded: true, .. }) {
+                peer.state = State::Idle;
+            }
+        }
     }
 
     /// Not to be dialled until asked: the service stops.
@@ -193,7 +213,7 @@ impl Peers {
     pub(crate) fn due(&self, now: Instant) -> Vec<u64> {
         let due = |peer: &Peer| match peer.state {
             State::Idle => true,
-            State::Waiting { until } => until <= now,
+            State::Waiting { until, .. } => until <= now,
             State::Dialling { .. } | State::Connected { .. } => false,
         };
         self.peers.iter().filter(|(_, peer)| due(peer)).map(|(number, _)| *number).collect()
@@ -202,7 +222,7 @@ impl Peers {
     /// When the next attempt is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let until = |peer: &Peer| match peer.state {
-            State::Waiting { until } => Some(until),
+            State::Waiting { until, .. } => Some(until),
             State::Idle | State::Dialling { .. } | State::Connected { .. } => None,
         };
         self.peers.values().filter_map(until).min()
@@ -249,6 +269,8 @@ mod tests {
         let now = Instant::from_micros(5);
         peers.failed(0, PeerError::Breach("a test"), now, &mut rng);
         assert_eq!(peers.deadline(), Some(now.after(BREACH_BACK_OFF)));
+        let half = BREACH_BACK_OFF / 2;
+        assert_eq!(peers.list(now.after(half))[0].next_attempt, Some(half));
         assert!(peers.due(now).is_empty());
         assert_eq!(peers.due(now.after(BREACH_BACK_OFF)), [0]);
         peers.succeeded(0);

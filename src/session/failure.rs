@@ -6,8 +6,8 @@ use crate::ids::DeviceId;
 use crate::reconcile::descent::FalseAnswer;
 use crate::session::message::{MessageError, Reason, VERSION};
 
-/// What a peer says that has stopped, or that in its eyes the way to this node is broken.
-const PASSING: [&str; 3] = ["CANCELLED", "TIMEOUT", "SLOW_READER"];
+/// What a peer says that has stopped, that had nothing to do, or that sees the way to this node as broken.
+const PASSING: [&str; 4] = ["CANCELLED", "IDLE", "TIMEOUT", "SLOW_READER"];
 
 /// Why syncing with a peer failed or its connection ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,6 +87,9 @@ pub enum PeerError {
     /// The store of this node failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// No journal was synced over the connection that the peer had opened, for a while.
+    #[error("no journal is synced over the connection")]
+    Idle,
     /// There is no connection to the peer.
     #[error("there is no connection to the peer")]
     NotConnected,
@@ -126,6 +129,7 @@ impl PeerError {
             Self::Refused { .. } => Code::new("REFUSED"),
             Self::NoProgress => Code::new("NO_PROGRESS"),
             Self::SlowReader => Code::new("SLOW_READER"),
+            Self::Idle => Code::new("IDLE"),
             Self::NotConnected => Code::new("NOT_CONNECTED"),
             Self::NotServed => Code::new("NOT_SERVED"),
             Self::Denied => Code::new("DENIED"),
@@ -156,6 +160,7 @@ impl PeerError {
             | Self::Denied
             | Self::TooOften
             | Self::PutAside
+            | Self::Idle
             | Self::Cancelled => Fault::Caller,
         }
     }
@@ -167,6 +172,11 @@ impl PeerError {
             Self::Refused { code, .. } => code == Self::Cancelled.code().as_str(),
             error => *error == Self::Cancelled,
         }
+    }
+
+    /// Whether a peer hung up since there was nothing to do: it is dialled when there is.
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == Self::Idle.code().as_str())
     }
 
     /// Whether it may pass by itself: the way to the peer is broken, or the peer has stopped and may be started

@@ -42,13 +42,20 @@ export async function files(file: Blob, signal: AbortSignal): Promise<void> {
 }
 
 export async function sample(signal: AbortSignal): Promise<void> {
-  await using node = await SyncNode.open({ journal: "isoroot:00", store: "notes", peers: ["wss://h/"], signal });
+  await using node = await SyncNode.open({ journal: "isoroot:00", store: "notes", peers: ["wss://h/"], replyTimeout: 10_000, signal });
   const journal: JournalId = node.journal;
   const raw: Uint8Array = bytes(journal);
   const again: JournalId = journalId(raw);
   const fact: Fact = { predicate: "note/1", value: { text: "x", tags: ["a", 1n], raw } };
   const { id }: { id: EntryId } = await node.append([fact], { timeout: 1_000 });
   node.addEventListener("synced", (event) => event.detail.report.entries.toFixed());
+  node.addEventListener("phase", ({ detail }) => console.log(detail.peer, detail.phase === "live"));
+  node.addEventListener("syncFailed", ({ detail }) => console.log(detail.error.retryable));
+  // @ts-expect-error: no such phase
+  node.addEventListener("phase", ({ detail }) => detail.phase === "over");
+  await node.synced({ peer: "wss://h/", signal });
+  const wait: number | null | undefined = (await node.peers())[0]?.nextAttempt;
+  console.log(wait, (await node.status()).waiting.toFixed());
   node.addEventListener("crashed", ({ detail }) => detail.error.code.toLowerCase());
   for await (const { value, number } of node.facts({ live: true, prefix: "note/", signal })) {
     if (typeof value === "bigint") console.log(number + 1, value + 1n);

@@ -141,6 +141,9 @@ test("c12_pieces_are_asked_for_one_at_a_time_both_ways", async () => {
   const other = await made({ name: "files" });
   await assert.rejects(other.import(stream), { message: "unplugged" });
   assert.equal(given.asked, 21);
+  // What came whole is there, though it fills no batch.
+  const whole = (await other.status()).entries;
+  assert.ok(whole > 0 && whole < 50, `${whole} entries`);
   // Out: nothing is read before it is asked for, and appends in between are not in it.
   const out = node.export();
   await node.append(fact(100));

@@ -152,6 +152,7 @@ function calls(node, options = {}) {
     () => node.root(options),
     () => node.status(options),
     () => node.sync(options),
+    () => node.synced(options),
     () => node.addPeer("pipe:x", options),
     () => node.removePeer("pipe:x", options),
     () => node.peers(options),
@@ -192,6 +193,8 @@ test("a sync that nobody waits for goes on", async () => {
   const controller = new AbortController();
   const synced = next(two, "synced");
   const syncing = two.sync({ signal: controller.signal });
+  // Answered behind it: it has begun, and is on its way.
+  await two.status();
   controller.abort();
   await assert.rejects(syncing, code("ABORTED"));
   await synced;

@@ -56,3 +56,38 @@ story("f122_when_the_tab_that_dials_is_closed_a_later_one_takes_over", async (st
   await append(stranger, "stranger/later", 5);
   await converged([late, stranger], 20);
 });
+
+story("d13_a_tab_that_follows_waits_until_the_hub_is_back_and_has_all", async (story) => {
+  const site = await story.site();
+  const hub = await story.hub("--origin", site.origin);
+  const context = await story.context();
+  const options = { name: "patient tab", store: "shared", peers: [hub.url] };
+  const early = await tab(context, site, options);
+  const late = await tab(context, site, options);
+  assert.deepEqual([(await status(early)).dials, (await status(late)).dials], ["this", "other"]);
+  // What the one that dials hears of syncs, the other one hears too.
+  await late.evaluate(() => {
+    globalThis.heard = [];
+    for (const type of ["phase", "syncFailed"]) node.addEventListener(type, ({ detail }) => heard.push(detail.phase ?? detail.error.code));
+  });
+  await hub.kill();
+  await append(late, "meanwhile", 5);
+  await late.evaluate(() => {
+    globalThis.waited = "waiting";
+    void node.synced().then(() => (waited = "done"), (error) => (waited = error.code));
+  });
+  const aborted = await late.evaluate(async () => {
+    const controller = new AbortController();
+    const wait = node.synced({ signal: controller.signal });
+    setTimeout(() => controller.abort(), 200);
+    return wait.catch((error) => error.code);
+  });
+  assert.deepEqual([aborted, await late.evaluate(() => waited)], ["ABORTED", "waiting"]);
+  await hub.start();
+  await until("the late tab has waited", () => late.evaluate(() => waited), (waited) => waited === "done");
+  const stranger = await tab(await story.context(), site, { name: "patient tab", peers: [hub.url] });
+  await converged([early, late, stranger], 5);
+  const heard = await late.evaluate(() => heard);
+  assert.ok(heard.includes("opening") && heard.includes("live"), heard.join());
+  assert.equal((await status(early)).waiting, 0, "nothing is left with the tab that dials");
+});

@@ -117,8 +117,10 @@ impl Machine {
         }
     }
 
-    /// Begins a sync of a journal on all connections that were dialled.
+    /// Begins a sync of a journal on all connections that were dialled, and makes those that were not needed.
     fn open_channels(&mut self, journal: JournalId, now: Now) {
+        self.peers.wake_idle();
+        self.dial_due(now);
         for connection in self.links.keys().copied().collect::<Vec<_>>() {
             self.open_channel(connection, journal, now);
         }

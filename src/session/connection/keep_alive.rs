@@ -1,6 +1,6 @@
 //! The connection's deadlines: handshake, signs of life, silent channels.
 
-use crate::limits::{DEAD, HANDSHAKE, PING};
+use crate::limits::{DEAD, HANDSHAKE, IDLE, PING};
 use crate::session::channel::Channel;
 use crate::session::connection::{ConnectionMachine, Phase};
 use crate::session::failure::PeerError;
@@ -20,11 +20,25 @@ impl ConnectionMachine {
         };
         let deadline = |channel: &Channel| Some(channel.deadline(self.reply)?.0);
         let channels = self.channels.values().filter_map(deadline);
-        channels.chain([alive]).min()
+        let idle = self.may_be_idle().then(|| self.used.after(IDLE));
+        channels.chain([alive]).chain(idle).min()
+    }
+
+    /// Whether nothing is served that it was accepted for.
+    fn may_be_idle(&self) -> bool {
+        !self.dialled && self.channels.is_empty() && self.asked.is_empty()
+    }
+
+    /// Notes that it serves a journal now, if it does.
+    pub(super) fn note_use(&mut self, now: Instant) {
+        if !self.may_be_idle() {
+            self.used = now;
+        }
     }
 
     /// Time has passed.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        self.note_use(now);
         match &self.phase {
             Phase::Closed => {}
             Phase::Dialling(_) | Phase::Accepting { .. } | Phase::Proving(_) => {
@@ -35,6 +49,7 @@ impl ConnectionMachine {
             Phase::Open if self.heard.after(DEAD) <= now => {
                 self.fail(PeerError::Timeout { waiting_for: "waiting for a sign of life" });
             }
+            Phase::Open if self.may_be_idle() && self.used.after(IDLE) <= now => self.fail(PeerError::Idle),
             Phase::Open => {
                 if self.pinged.is_none() && self.heard.after(PING) <= now {
                     self.pinged = Some(now);

@@ -119,6 +119,8 @@ pub(crate) struct ConnectionMachine {
     /// How long the peer may take for a sign of progress.
     reply: Duration,
     since: Instant,
+    /// When it last served a journal, or was opened.
+    used: Instant,
     heard: Instant,
     pinged: Option<Instant>,
     pings: u64,
@@ -167,6 +169,7 @@ impl ConnectionMachine {
             starved: false,
             reply: REPLY,
             since: now,
+            used: now,
             heard: now,
             pinged: None,
             pings: 0,
@@ -211,6 +214,7 @@ impl ConnectionMachine {
         if matches!(self.phase, Phase::Closed) {
             return;
         }
+        self.note_use(now);
         self.heard = now;
         self.pinged = None;
         if !self.is_open() && frame.len() > HANDSHAKE_FRAME_BYTES {
