@@ -112,7 +112,7 @@ class Sync:
     def choose(self, forced: str | None, sketch: bytes) -> list[Any]:
         mine, theirs = len(self.view), self.their_count
         guess = min(max(difference_of(sketch, sketch_of(self.view)), abs(mine - theirs)), mine + theirs)
-        coming = min(guess + guess // 2 + math.isqrt(guess) + 5, CELLS_PER_ROW)
+        coming = min(guess + guess // 2 + math.isqrt(guess) + 6, CELLS_PER_ROW)
         first = row_of(self.view, min(coming, CELLS_PER_FRAME))
         symbols = [2, guess, coming, pack_cells(first)]
         if forced:
