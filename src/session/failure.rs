@@ -165,27 +165,26 @@ impl PeerError {
         }
     }
 
+    /// The code that the peer gave.
+    fn said(&self) -> Option<&str> {
+        if let Self::Refused { code, .. } = self { Some(code) } else { None }
+    }
+
     /// Whether it ended since somebody wanted it to: stopped, removed, or for the sake of a newer sync; here, or
     /// at the peer, which then says so.
     pub(crate) fn is_cancelled(&self) -> bool {
-        match self {
-            Self::Refused { code, .. } => code == Self::Cancelled.code().as_str(),
-            error => *error == Self::Cancelled,
-        }
+        *self == Self::Cancelled || self.said() == Some(Self::Cancelled.code().as_str())
     }
 
     /// Whether a peer hung up since there was nothing to do: it is dialled when there is.
     pub(crate) fn is_idle(&self) -> bool {
-        matches!(self, Self::Refused { code, .. } if code == Self::Idle.code().as_str())
+        self.said() == Some(Self::Idle.code().as_str())
     }
 
     /// Whether it may pass by itself: the way to the peer is broken, or the peer has stopped and may be started
     /// again. Whoever is patient waits for that.
     pub fn is_passing(&self) -> bool {
-        match self {
-            Self::Refused { code, .. } => PASSING.contains(&code.as_str()),
-            error => error.fault() == Fault::Network,
-        }
+        self.fault() == Fault::Network || self.said().is_some_and(|code| PASSING.contains(&code))
     }
 
     /// What the peer is told.
