@@ -104,6 +104,8 @@ pub const FRUITLESS_ROUNDS: u32 = 3;
 pub const ROUNDS: u32 = 256;
 /// Bytes of records of the last entries of all journals that are kept in memory for peers.
 pub const RECENT_BYTES: usize = 262_144;
+/// Bundles of entries of one connection that are checked at the same time.
+pub const CHECKS: usize = 3;
 /// Bytes queued towards one peer at which it counts as not reading.
 pub const QUEUE_BYTES: usize = 4 * 1_048_576;
 /// Bytes queued towards one peer at which no further entries are read from the store for it.

@@ -222,8 +222,8 @@ impl ConnectionMachine {
             match effect {
                 ChannelEffect::Say(message) => self.say_in(channel, message),
                 ChannelEffect::Check { sequence, records } => {
-                    self.checks.push_back(ConnectionEffect::Check { channel, sequence, journal, records });
-                    self.next_check();
+                    self.checks.push(ConnectionEffect::Check { channel, sequence, journal, records });
+                    self.start_checks();
                 }
                 ChannelEffect::Incoming { sequence, entries } => {
                     self.effects.push_back(ConnectionEffect::Incoming { channel, sequence, journal, entries })
@@ -258,21 +258,16 @@ impl ConnectionMachine {
         }
     }
 
-    /// Starts the next check if none is under way: one at a time keeps bundles in order.
-    pub(super) fn next_check(&mut self) {
-        if !self.checking
-            && let Some(check) = self.checks.pop_front()
-        {
-            self.checking = true;
+    /// Has as many bundles checked as may be at once.
+    pub(super) fn start_checks(&mut self) {
+        while let Some(check) = self.checks.start() {
             self.effects.push_back(check);
         }
     }
 
     pub(super) fn end_channel(&mut self, number: u32, error: PeerError, tell: bool) {
         if let Some(channel) = self.channels.remove(&number) {
-            // What it still wanted checked is of no interest, and takes memory.
-            let wanted = |check: &ConnectionEffect| !matches!(check, ConnectionEffect::Check { channel, .. } if *channel == number);
-            self.checks.retain(wanted);
+            self.checks.forget(number);
             if tell {
                 self.say_in(number, ChannelMessage::Close(error.reason()));
             }

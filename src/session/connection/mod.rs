@@ -7,6 +7,7 @@
 //! only [`ConnectionEffect::Closed`]. It never reads a clock, draws randomness or touches a store.
 
 mod channels;
+mod checks;
 mod keep_alive;
 mod pace;
 
@@ -24,6 +25,7 @@ use crate::ids::{Cursor, DeviceId, EntryId, JournalId, StoreId};
 use crate::journal::set::Journal;
 use crate::limits::{CONNECTION_CREDIT_BYTES, HANDSHAKE_FRAME_BYTES, QUEUE_BYTES, QUEUE_FEED_BYTES, REPLY};
 use crate::session::channel::{Channel, Opening};
+use crate::session::connection::checks::Checks;
 use crate::session::connection::pace::Pace;
 use crate::session::failure::PeerError;
 use crate::session::feed::{Fed, Feed};
@@ -44,7 +46,7 @@ pub(crate) enum ConnectionEffect {
     Authenticated(DeviceId),
     /// The peer opens a channel: answer with `accept` or `refuse`.
     Asked { channel: u32, opening: Opening },
-    /// Check these records of the journal; answer with `checked`. One at a time.
+    /// Check these records of the journal; answer with `checked`, in any order. A few at a time.
     Check { channel: u32, sequence: u64, journal: JournalId, records: Vec<Vec<u8>> },
     /// Commit these entries; answer with `settled` or `unsettled`.
     Incoming { channel: u32, sequence: u64, journal: JournalId, entries: Vec<Entry> },
@@ -107,9 +109,7 @@ pub(crate) struct ConnectionMachine {
     steps: Pace,
     /// Number of the next channel. Only the dialling side opens channels.
     next_channel: u32,
-    /// Checks that wait for the one under way.
-    checks: VecDeque<ConnectionEffect>,
-    checking: bool,
+    checks: Checks,
     /// Bytes handed out to be sent and not drained.
     queued: usize,
     /// Bytes that reads of the store under way may add to that, by channel.
@@ -162,8 +162,7 @@ impl ConnectionMachine {
             openings: Pace::new(now),
             steps: Pace::new(now),
             next_channel: 0,
-            checks: VecDeque::new(),
-            checking: false,
+            checks: Checks::default(),
             queued: 0,
             feeding: LiteMap::new(),
             starved: false,
@@ -290,7 +289,7 @@ impl ConnectionMachine {
         self.device.map_or(Permission::Denied, |device| journals.permission(&device, journal))
     }
 
-    /// The verdicts on the bundle that was last given to be checked.
+    /// The verdicts on a bundle that was given to be checked.
     pub(crate) fn checked(
         &mut self,
         channel: u32,
@@ -299,14 +298,16 @@ impl ConnectionMachine {
         journals: &dyn Journals,
         now: Instant,
     ) {
-        self.checking = false;
-        let checked = self.with_channel(channel, journals, now, |open, _, effects| {
-            open.checked(sequence, verdicts, effects)
-        });
-        match checked {
-            Ok(()) => self.next_check(),
-            Err(error) => self.fail(error),
+        self.checks.made(channel, sequence, verdicts);
+        while let Some((channel, sequence, verdicts)) = self.checks.take() {
+            let checked = self.with_channel(channel, journals, now, |open, _, effects| {
+                open.checked(sequence, verdicts, effects)
+            });
+            if let Err(error) = checked {
+                return self.fail(error);
+            }
         }
+        self.start_checks();
     }
 
     /// A bundle is durable under these numbers. To be followed by `advance`, once all are told.
@@ -437,7 +438,7 @@ impl ConnectionMachine {
             self.effects.push_back(ConnectionEffect::ChannelEnded { journal, syncing, error });
         }
         self.asked.clear();
-        self.checks.clear();
+        self.checks = Checks::default();
         self.effects.push_back(ConnectionEffect::Closed(error));
     }
 
