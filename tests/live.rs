@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use isoroot::platform::memory::MemoryStore;
 use isoroot::sim::{SimNetwork, SimPlatform, Simulation};
-use isoroot::{Admission, Config, Fact, Genesis, StoreId, SyncService};
+use isoroot::{Admission, Config, Event, Fact, Genesis, StoreId, SyncService};
 use slow::SlowStore;
 
 async fn service(world: &Simulation, network: &SimNetwork, read: Duration) -> SyncService {
@@ -61,5 +61,41 @@ fn d5_what_is_new_reaches_every_peer_without_a_read_of_the_store() {
         world.sleep(20 * long).await;
         assert_eq!(late.root().await.unwrap().count, 2_060);
         assert_eq!(late.root().await, nodes[0].root().await);
+    });
+}
+
+#[test]
+fn d5_what_was_read_for_a_channel_that_is_gone_takes_up_no_room() {
+    let world = Simulation::new(2);
+    let network = SimNetwork::new(&world, Duration::from_millis(1), Duration::from_millis(5));
+    world.clone().run(async move {
+        let genesis = Genesis::named("live");
+        let hub = service(&world, &network, Duration::from_secs(2)).await;
+        let writer = hub.create(&genesis).await.unwrap();
+        hub.start().await.unwrap();
+        let (listener, serving) = (network.listen("hub"), hub.clone());
+        world.spawn(async move { serving.serve(listener).await });
+        let node = service(&world, &network, Duration::from_secs(2)).await.create(&genesis).await.unwrap();
+        node.add_peer("sim:hub").await.unwrap();
+        node.start().await.unwrap();
+        node.sync().await.unwrap().remove(0).result.unwrap();
+        let events = node.events().await.unwrap();
+        // More than is kept in memory: the first of it is read, and meanwhile another channel takes over.
+        for round in 0..4 {
+            let facts = (0..900).map(|number| vec![Fact::new("said", format!("{round} {number:0400}"))]);
+            for facts in facts {
+                writer.append(facts).await.unwrap();
+            }
+            world.sleep(Duration::from_millis(500)).await;
+            node.sync().await.unwrap().remove(0).result.unwrap();
+        }
+        world.sleep(Duration::from_secs(20)).await;
+        writer.append([Fact::new("said", "last")]).await.unwrap();
+        world.sleep(Duration::from_secs(5)).await;
+        assert_eq!(node.root().await, writer.root().await);
+        assert_eq!(node.root().await.unwrap().count, 3_601);
+        while let Ok(event) = events.try_recv() {
+            assert!(!matches!(event, Event::Disconnected { .. } | Event::SyncFailed { .. }), "{event:?}");
+        }
     });
 }

@@ -22,7 +22,9 @@ export async function answer(raw: RawNode, growth: Growth, question: Question): 
   if (question.what === "peers") return raw.peers();
   // What the other tab has appended reaches this one by the store.
   await reaches(raw, growth, question.number);
-  const outcome = await raw.sync(question.peers ?? undefined, false, { gone: false }).then(
+  const sync = () => raw.sync(question.peers ?? undefined, false, { gone: false });
+  // One that is on its way may have begun before the peer had all that it had when this was asked.
+  const outcome = await (question.patient ? sync().then(sync) : sync()).then(
     (syncs) => ({ syncs }),
     (error: unknown) => ({ error }),
   );
@@ -57,13 +59,19 @@ export async function syncAnywhere(
   }
 }
 
+/** The tab that dials has not all that is here. */
+const BEHIND = Symbol("behind");
+
 /** Tries until each has succeeded. Nothing is left with the other tab when this one no longer waits. */
 async function patiently(sync: () => Promise<RawSync[]>, call: Call): Promise<RawSync[]> {
   for (let wait = AGAIN; ; wait = Math.min(2 * wait, AGAIN_MAX)) {
-    const syncs = await sync();
-    const error = syncs.find(({ error }) => error && !error.retryable)?.error;
+    const syncs = await sync().catch((error: unknown) => {
+      if (error !== BEHIND) throw error;
+    });
+    const error = syncs?.find(({ error }) => error && !error.retryable)?.error;
     if (error) throw error;
-    if (call.gone || syncs.every(({ error }) => !error)) return syncs;
+    if (syncs && (call.gone || syncs.every(({ error }) => !error))) return syncs;
+    if (call.gone) return [];
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, wait);
       call.ended = () => {
@@ -88,8 +96,10 @@ async function syncElsewhere(
     call.ended = () => raw.forget();
     return raw.sync(peers, patient, call);
   }
-  const synced = await tabs.ask({ what: "sync", number, peers: peers ?? null }, call);
+  const synced = await tabs.ask({ what: "sync", number, peers: peers ?? null, patient }, call);
   await reaches(raw, growth, synced.number);
+  // A tab that has not followed the store yet has synced without what is here.
+  if (patient && synced.number < number) throw BEHIND;
   return synced.syncs;
 }
 

@@ -78,8 +78,8 @@ function table({ devices = {}, others = "write" }: Permissions): [string | undef
 /** What is around the node, read once; all but its key. @internal */
 export function around(options: NodeOptions): Omit<RawGiven, "identity"> {
   const { store, replyTimeout } = options;
-  if (replyTimeout !== undefined && !(replyTimeout > 0)) {
-    throw new IsorootError("INVALID_TIMEOUT", "a time limit is above 0 milliseconds");
+  if (replyTimeout !== undefined && !(replyTimeout >= 1)) {
+    throw new IsorootError("INVALID_TIMEOUT", "a reply is waited for 1 millisecond at least");
   }
   return {
     store: typeof store === "string" && store !== "memory" ? store : undefined,

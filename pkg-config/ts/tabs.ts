@@ -11,7 +11,7 @@ import type { Call } from "./wait.js";
 export type Question =
   | { readonly what: "peers" }
   /** To sync all that the store holds up to this number, with these peers or with all. */
-  | { readonly what: "sync"; readonly number: number; readonly peers: readonly string[] | null };
+  | { readonly what: "sync"; readonly number: number; readonly peers: readonly string[] | null; readonly patient: boolean };
 
 /** How it went, and up to which number the store held what came in. */
 export interface Synced {

@@ -63,7 +63,7 @@ impl Access {
     /// # Errors
     /// When a line is none of that, or there is none.
     pub fn from_list(text: &str) -> Result<Self, ListError> {
-        let mut listed = Listed::default();
+        let (mut listed, mut restricted) = (Listed::default(), BTreeSet::new());
         for (line, text) in (1..).zip(text.lines()) {
             let text = text.split('#').next().unwrap_or_default();
             let mut words = text.split_whitespace();
@@ -73,7 +73,8 @@ impl Access {
             for (place, word) in words.enumerate() {
                 let unknown = || ListError::Permission { line, word: word.to_owned() };
                 let (device, permission) = permission(word).ok_or_else(unknown)?;
-                if place == 0 {
+                // Whatever other lines say of the same journal goes on holding.
+                if place == 0 && restricted.insert(journal) {
                     listed.permissions.set(Some(journal), None, Permission::Denied);
                 }
                 listed.permissions.set(Some(journal), device, permission);
@@ -158,6 +159,10 @@ mod tests {
         let text = format!("{team} read:* write:{writer}");
         let permissions = Access::from_list(&text).unwrap().permissions();
         assert_eq!(permissions.permission(&other, &team), Permission::Read);
+        assert_eq!(permissions.permission(&writer, &team), Permission::Write);
+        let text = format!("{team} read:*\n{team} write:{writer}\n{team}");
+        let permissions = Access::from_list(&text).unwrap().permissions();
+        assert_eq!(permissions.permission(&other, &team), Permission::Read, "on several lines");
         assert_eq!(permissions.permission(&writer, &team), Permission::Write);
         for bad in ["reads:*", "read", "read:", "write:12", "read :*", "*"] {
             let error = Access::from_list(&format!("{all}\n{team} {bad}")).unwrap_err();

@@ -98,7 +98,7 @@ impl Prefix {
     }
 
     /// Those of ascending ids that are under it.
-    pub(super) fn select<'a>(&self, ascending: &'a [EntryId]) -> &'a [EntryId] {
+    pub(crate) fn select<'a>(&self, ascending: &'a [EntryId]) -> &'a [EntryId] {
         let (first, last) = (self.first(), self.last());
         let start = ascending.partition_point(|id| *id < first);
         let end = ascending.partition_point(|id| *id <= last);

@@ -5,7 +5,7 @@
 //! finds is a guess, and the roots decide. Work and memory are bounded by the cells that it asks for.
 
 use crate::ids::EntryId;
-use crate::limits::{DIFFERENCES_PER_PART, IDS_PER_ROUND};
+use crate::limits::{CELLS_PER_ROUND, DIFFERENCES_PER_PART, IDS_PER_ROUND};
 use crate::merkle::prefix::Prefix;
 use crate::reconcile::descent::FalseAnswer;
 use crate::symbols::cell::Cell;
@@ -16,6 +16,9 @@ use crate::symbols::row::{MOST_CELLS, Row};
 
 /// Cells that are asked for before it is given up, at least.
 const BUDGET_MIN: usize = 64;
+/// Questions in a round for each part, at most: for each the peer walks the part's ids, of which it puts up with 8
+/// times as many as there are.
+const ROWS_PER_PART: u64 = 7;
 /// Leading bits of an id that name its part, at most.
 const PART_BITS_MAX: u32 = 16;
 
@@ -38,6 +41,9 @@ pub(crate) struct Decoding {
     /// Whether some of them have not come.
     waiting: bool,
     found: Vec<ShortId>,
+    /// Cells and rows that were asked for in this round.
+    cells: u64,
+    rows: u64,
 }
 
 /// What comes next.
@@ -79,6 +85,8 @@ impl Decoding {
             asked: coming,
             waiting: coming > 0,
             found: Vec::new(),
+            cells: 0,
+            rows: 0,
         }
     }
 
@@ -127,21 +135,35 @@ impl Decoding {
             let wanted = self.wanted();
             if !self.decoder.is_done() && self.overflows() {
                 let difference = ROW_DIFFERENCES + 1;
-                *self = Self { found: core::mem::take(&mut self.found), ..Self::new(difference, 0) };
+                let (found, cells, rows) = (core::mem::take(&mut self.found), self.cells, self.rows);
+                *self = Self { found, cells, rows, ..Self::new(difference, 0) };
                 continue;
             }
             if self.decoder.is_done() || wanted <= have {
-                // Also what was found before it was given up is worth asking for.
-                self.found.extend(self.decoder.found());
-                self.decoder = Decoder::new();
+                self.give_up();
                 self.part = self.part.saturating_add(1);
                 continue;
             }
+            let count = wanted.saturating_sub(have);
+            let cells = self.cells.saturating_add(count as u64);
+            // No more than the peer puts up with, whatever the estimate: the next round goes on from here.
+            let walked_often = self.bits > 0 && self.rows >= (ROWS_PER_PART << self.bits);
+            if cells > CELLS_PER_ROUND || walked_often {
+                self.give_up();
+                return Step::Done;
+            }
+            (self.cells, self.rows) = (cells, self.rows.saturating_add(1));
             self.asked = wanted;
             self.waiting = true;
-            return Step::Ask { prefix, from: have, count: wanted.saturating_sub(have) };
+            return Step::Ask { prefix, from: have, count };
         }
         Step::Wait
+    }
+
+    /// Ends the row of a part. Also what was found before it was given up is worth asking for.
+    fn give_up(&mut self) {
+        self.found.extend(self.decoder.found());
+        self.decoder = Decoder::new();
     }
 
     /// Whether a whole row of all ids has shown that there is more than it holds.
@@ -171,6 +193,7 @@ impl Decoding {
 
     /// What was found in this round.
     pub(crate) fn take_found(&mut self) -> Vec<ShortId> {
+        (self.cells, self.rows) = (0, 0);
         core::mem::take(&mut self.found)
     }
 }

@@ -6,8 +6,10 @@ use crate::ids::DeviceId;
 use crate::reconcile::descent::FalseAnswer;
 use crate::session::message::{MessageError, Reason, VERSION};
 
-/// What a peer says that has stopped, that had nothing to do, or that sees the way to this node as broken.
-const PASSING: [&str; 4] = ["CANCELLED", "IDLE", "TIMEOUT", "SLOW_READER"];
+/// What a peer says that has stopped, that had nothing to do, that is asked for too much now, or that sees the way to
+/// this node as broken.
+const PASSING: [&str; 7] =
+    ["CANCELLED", "IDLE", "TIMEOUT", "SLOW_READER", "TOO_OFTEN", "CHANNELS", "PUT_ASIDE"];
 
 /// Why syncing with a peer failed or its connection ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

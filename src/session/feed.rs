@@ -171,7 +171,7 @@ impl Outgoing {
 
     /// An entry that came from the peer has this number here.
     pub(crate) fn skip(&mut self, number: u64) {
-        if number > self.live {
+        if number > self.live && !self.muted {
             self.skip.insert(number);
         }
     }

@@ -71,3 +71,26 @@ fn d8_who_refuses_more_than_was_sent_is_a_liar() {
     let errors = [pair.error(0), pair.error(1)];
     assert!(errors.contains(&Some(&PeerError::Breach("more is refused than was sent"))), "{errors:?}");
 }
+
+#[test]
+fn d7_what_a_side_that_takes_nothing_has_itself_is_left_out_by_both() {
+    for refuses in [0, 1] {
+        let mut pair = pair(0, 20, 20);
+        pair.open(true);
+        pair.run();
+        equal(&pair, 40);
+        pair.cut();
+        // One side writes, and the other gets that by another way; both remember where they are in each other.
+        pair.append(refuses, 1, 20);
+        pair.hand_over(refuses);
+        pair.append(refuses, 1, 20);
+        pair.append(1 - refuses, 2, 20);
+        pair.refuse_all(refuses);
+        pair.open(true);
+        pair.run();
+        assert_eq!((pair.error(0), pair.error(1)), (None, None));
+        let reports = [0, 1].map(|end| pair.report(end).expect("the sync has ended"));
+        assert_eq!(reports[0].root, reports[1].root);
+        assert_eq!([pair.root(refuses).count, pair.root(1 - refuses).count], [42, 44]);
+    }
+}

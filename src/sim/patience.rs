@@ -21,7 +21,7 @@ async fn every(
     liar: &mut Liar,
     pause: Duration,
     say: impl Fn(u64) -> ChannelMessage,
-) -> (String, Duration) {
+) -> (String, Duration, u64) {
     let began = scene.world.now();
     for number in 1..100_000 {
         scene.world.sleep(pause).await;
@@ -34,7 +34,7 @@ async fn every(
                 Some(
                     Message::Channel { message: ChannelMessage::Close(reason), .. } | Message::Goaway(reason),
                 ) => {
-                    return (reason.code, scene.world.now().since(began));
+                    return (reason.code, scene.world.now().since(began), number);
                 }
                 Some(_) => {}
                 None => panic!("it has hung up without a word"),
@@ -60,7 +60,7 @@ fn d8_finding_the_difference_ends_in_time_however_lively_the_peer() {
         ];
         for question in questions {
             let mut liar = scene.opened().await;
-            let (code, after) = every(&scene, &mut liar, pause, question).await;
+            let (code, after, _) = every(&scene, &mut liar, pause, question).await;
             assert_eq!(code, "TIMEOUT");
             assert!((COMPARE..=COMPARE + REPLY).contains(&after), "{after:?}");
             drop(liar);
@@ -83,7 +83,7 @@ fn d8_who_only_tells_is_no_more_than_silent() {
             let mut liar = scene.opened().await;
             // Entries are on their way, for all that the node knows.
             liar.say(ChannelMessage::Want { ids: leading(&[]), last: true }).await;
-            let (code, after) = every(&scene, &mut liar, Duration::from_secs(7), tale).await;
+            let (code, after, _) = every(&scene, &mut liar, Duration::from_secs(7), tale).await;
             assert_eq!(code, "TIMEOUT");
             assert!(after <= REPLY + Duration::from_secs(10), "{after:?}");
             drop(liar);
@@ -104,17 +104,18 @@ fn d8_questions_cost_no_more_than_a_round_may() {
         let (asked, count) = (some.len() as u64, CELLS_PER_ROW as u64);
         let mut liar = scene.opened().await;
         let ask = move |_| ChannelMessage::Ask { prefixes: some.clone() };
-        let (code, _) = every(&scene, &mut liar, Duration::from_millis(1), ask).await;
+        let (code, _, times) = every(&scene, &mut liar, Duration::from_millis(1), ask).await;
         assert_eq!(code, "PROTOCOL");
         assert_eq!(scene.verdict().await, PeerError::Breach("more is asked than one round may hold"));
-        assert!(asked < ASKED_PER_ROUND / 4, "it took some questions");
+        // The node has 40 entries, and was asked about one prefix before.
+        assert_eq!(times, (ASKED_PER_ROUND + 40 - 1) / asked + 1);
         let mut liar = scene.opened().await;
         let more = move |_| ChannelMessage::More { prefix: Prefix::ALL, from: 0, count };
-        let (code, _) = every(&scene, &mut liar, Duration::from_millis(1), more).await;
+        let (code, _, times) = every(&scene, &mut liar, Duration::from_millis(1), more).await;
         assert_eq!(code, "PROTOCOL");
         let breach = "no cells are asked for, or more than one round may hold";
         assert_eq!(scene.verdict().await, PeerError::Breach(breach));
-        assert!(count < CELLS_PER_ROUND / 4, "it took some questions");
+        assert_eq!(times, CELLS_PER_ROUND / count + 1);
         scene.unharmed().await;
     });
 }

@@ -24,6 +24,9 @@ use crate::service::routing::{ConnectionId, Effect, Input};
 use crate::session::connection::Verdicts;
 use crate::session::failure::PeerError;
 
+/// Entries that are framed in the loop's own turn.
+const FRAMED_AT_ONCE: usize = 16;
+
 impl<P: Platform> CommandLoop<P> {
     pub(super) fn carry_out(&mut self, effect: Effect) {
         let platform = self.platform.clone();
@@ -54,15 +57,21 @@ impl<P: Platform> CommandLoop<P> {
                 self.task("check", check, Input::Disconnected { connection, error });
             }
             Effect::Feed { connection, channel, journal, feed } => {
-                if let Some(sent) = self.recent.read(journal, &feed) {
-                    let (frames, fed) = storage::framed(journal, channel, &sent);
+                let recent = self.recent.read(journal, &feed);
+                // A few go at once; to frame many for many peers would hold up everybody else.
+                if let Some(sent) = recent.as_ref().filter(|sent| sent.len() <= FRAMED_AT_ONCE) {
+                    let (frames, fed) = storage::framed(journal, channel, sent);
                     return self.handle(Outside::Fed { connection, channel, frames, fed });
                 }
                 let outside = self.outside.clone();
                 let failed = Input::FeedFailed { connection, channel, error: task_failed() };
                 let feed = Box::pin(async move {
                     // Queued and counted in one turn of the loop, so that nothing overtakes.
-                    let fed = match storage::feed(store, journal, channel, feed).await {
+                    let read = match recent {
+                        Some(sent) => Ok(storage::framed(journal, channel, &sent)),
+                        None => storage::feed(store, journal, channel, feed).await,
+                    };
+                    let fed = match read {
                         Ok((frames, fed)) => Outside::Fed { connection, channel, frames, fed },
                         Err(error) => Outside::Input(Input::FeedFailed { connection, channel, error }),
                     };

@@ -269,7 +269,8 @@ impl<P: Platform> CommandLoop<P> {
             Outside::Fed { connection, channel, frames, fed } => {
                 let wanted = self.machine.may_feed(connection, channel);
                 let writer = self.writers.get(&connection).filter(|_| wanted);
-                let queued = frames.iter().map(Vec::len).sum();
+                // What goes nowhere never drains either.
+                let queued = if wanted { frames.iter().map(Vec::len).sum() } else { 0 };
                 for frame in frames {
                     drop(writer.map(|writer| writer.outgoing.try_send(Outgoing::Frame(frame))));
                 }

@@ -222,7 +222,7 @@ impl Machine {
 
     /// Tells those who listen that a sync failed. A new one may have taken its place, here or there; and of a
     /// journal that was live the end of its connection says enough.
-    fn tell_if_failed(
+    pub(super) fn tell_if_failed(
         &mut self,
         connection: ConnectionId,
         journal: JournalId,

@@ -139,6 +139,7 @@ impl Machine {
         if self.slots.permission(&device, journal) == Permission::Denied {
             // Nothing is said. The policy may change its mind.
             let peer = link.peer;
+            self.tell_if_failed(connection, journal, false, &PeerError::Denied);
             return self.channel_ended(connection, peer, journal, &PeerError::Denied, now);
         }
         let cursor = self.cursors.get(&(journal, device)).copied();

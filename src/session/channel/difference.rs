@@ -15,6 +15,8 @@ use crate::symbols::mapping::ShortId;
 use crate::symbols::row::MOST_CELLS;
 use crate::time::Instant;
 
+/// What an id outside of the view costs wherever it has to be left out, in steps.
+const STEPS_PER_ID_OUTSIDE: u64 = 20;
 /// Short ids in one frame.
 const SHORT_IDS_PER_FRAME: usize = FRAME_PAYLOAD_BYTES / 8;
 
@@ -55,14 +57,21 @@ impl Channel {
                 say_symbols(Prefix::ALL, from as u64, &journal.cells(from, end, &[]), effects);
                 Phase::Answering(Vec::new())
             }
-            // There is no room to list anything: it asks instead, which the acceptor puts up with.
-            Plan::OpenerLists if self.opener && !self.roomy => Phase::Descending(Descent::new()),
+            // There is no room to list anything, or too much to list: it asks instead, which the acceptor puts up with.
+            Plan::OpenerLists if self.opener && (!self.roomy || self.is_long(journal)) => {
+                Phase::Descending(Descent::new())
+            }
             Plan::OpenerLists => self.list_or_listen(self.opener, journal, effects),
             Plan::AcceptorLists => self.list_or_listen(!self.opener, journal, effects),
             Plan::Descend => Phase::Answering(Vec::new()),
         };
         self.ask(journal, effects);
         Ok(())
+    }
+
+    /// Whether there is more here than may be listed.
+    fn is_long(&self, journal: &Journal) -> bool {
+        journal.root().count > LISTED_IDS
     }
 
     fn list_or_listen(&mut self, list: bool, journal: &Journal, effects: &mut Vec<ChannelEffect>) -> Phase {
@@ -216,7 +225,10 @@ impl Channel {
         let without = self.view.excluded(journal);
         let ids = if prefix.bits() == 0 { 0 } else { journal.map().node(prefix, &[]).count };
         self.round.budget.charge_cells(count, ids, journal.head())?;
-        self.steps.charge(ids.saturating_add(count))?;
+        // All that is outside is taken out of the first cells of the kept row, which are copied.
+        let outside = prefix.select(without).len() as u64 * STEPS_PER_ID_OUTSIDE;
+        let copied = if prefix.bits() == 0 { end as u64 } else { count };
+        self.steps.charge(ids.saturating_add(copied).saturating_add(outside))?;
         let cells = row(journal, prefix, first, end, without);
         say_symbols(*prefix, from, &cells, effects);
         Ok(())
@@ -241,11 +253,15 @@ impl Channel {
         self.expect_questions(journal, now);
         let Phase::Answering(_) = &self.phase else { return Err(self.unexpected("Ask")) };
         self.round.budget.charge_asked(prefixes.len(), journal.head())?;
-        self.steps.charge(prefixes.len() as u64 * IDS_PER_NODE)?;
         if overlap(prefixes) {
             return Err(PeerError::Breach("a question about one subtree twice"));
         }
         let without = self.view.excluded(journal);
+        for prefix in prefixes {
+            // The paths of ids that are outside are hashed anew.
+            let outside = prefix.select(without).len() as u64 * STEPS_PER_ID_OUTSIDE;
+            self.steps.charge(outside.saturating_add(IDS_PER_NODE))?;
+        }
         let answers = prefixes.iter().map(|prefix| answer(journal.map(), without, prefix)).collect();
         effects.push(ChannelEffect::Say(ChannelMessage::Tell { answers }));
         Ok(())
@@ -269,9 +285,14 @@ impl Channel {
         let ids = journal.map().ids_under(&Prefix::ALL, self.view.excluded(journal), usize::MAX);
         let ids: Vec<_> = ids.iter().map(ShortId::of).collect();
         let mut chunks = ids.chunks(SHORT_IDS_PER_FRAME).peekable();
-        while let Some(ids) = chunks.next() {
-            let (ids, last) = (ids.to_vec(), chunks.peek().is_none());
+        loop {
+            // Of no entries there is one list, the last.
+            let ids = chunks.next().unwrap_or_default().to_vec();
+            let last = chunks.peek().is_none();
             effects.push(ChannelEffect::Say(ChannelMessage::List { ids, last }));
+            if last {
+                return;
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use crate::codec::cbor::DecodeError;
 use crate::fact::entry::{Entry, entry_id};
 use crate::fact::unchecked::EntryError;
 use crate::ids::{Cursor, EntryId};
+use crate::journal::set::Journal;
 use crate::limits::{CREDIT_BYTES, IDS_PER_FRAME, RECORD_BYTES, SIGNATURE_BYTES};
 use crate::session::channel::{Channel, ChannelEffect, Phase};
 use crate::session::failure::PeerError;
@@ -101,6 +102,7 @@ impl Channel {
         number: u64,
         size: u64,
         bytes: &[u8],
+        journal: &Journal,
         effects: &mut Vec<ChannelEffect>,
     ) -> Result<(), PeerError> {
         let size = usize::try_from(size).unwrap_or(usize::MAX);
@@ -114,7 +116,7 @@ impl Channel {
         if length == size
             && let Some(partial) = self.incoming.partial.take()
         {
-            self.receive(vec![(partial.number, partial.bytes)], effects)?;
+            self.receive(vec![(partial.number, partial.bytes)], journal, effects)?;
         }
         Ok(())
     }
@@ -122,17 +124,19 @@ impl Channel {
     pub(super) fn received(
         &mut self,
         entries: Vec<(u64, Vec<u8>)>,
+        journal: &Journal,
         effects: &mut Vec<ChannelEffect>,
     ) -> Result<(), PeerError> {
         if self.incoming.partial.is_some() {
             return Err(PeerError::Breach("another entry before the rest of a long one"));
         }
-        self.receive(entries, effects)
+        self.receive(entries, journal, effects)
     }
 
     pub(super) fn receive(
         &mut self,
         entries: Vec<(u64, Vec<u8>)>,
+        journal: &Journal,
         effects: &mut Vec<ChannelEffect>,
     ) -> Result<(), PeerError> {
         if matches!(self.phase, Phase::Opening) {
@@ -157,6 +161,8 @@ impl Channel {
             // Not even looked at; but settled in their turn, as the credit for them is.
             let refused: Vec<_> = records.iter().map(|record| entry_id(&self.journal, record)).collect();
             (numbers, records) = (Vec::new(), Vec::new());
+            // The peer leaves them out of its view, so they are left out of this one.
+            refused.iter().filter_map(|id| journal.number_of(id)).for_each(|number| self.view.refuse(number));
             self.refuse(&refused, effects);
         }
         self.incoming.unsettled.push_back(Unsettled { sequence, bytes, numbers });

@@ -71,6 +71,9 @@ pub(crate) struct Opening {
     pub(crate) cursor: Option<u64>,
 }
 
+/// What a signature costs, in ids looked at.
+const STEPS_PER_SIGNATURE: u64 = 256;
+
 /// What a channel may do as it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Allowed {
@@ -300,8 +303,6 @@ impl Channel {
     /// When the peer must have said something, if it has `reply` for that, and what is waited for.
     pub(crate) fn deadline(&self, reply: Duration) -> Option<(Instant, &'static str)> {
         let waiting_for = match &self.phase {
-            // What is not durable here is waiting for this side, not for the peer.
-            _ if !self.incoming.unsettled.is_empty() => return None,
             Phase::Opening => "waiting for the answer to an opening",
             Phase::Decoding(_) => "waiting for coded symbols",
             Phase::Listening(_) => "waiting for a list of entries",
@@ -312,7 +313,10 @@ impl Channel {
         };
         let answer = self.heard.after(reply);
         let comparing = !matches!(self.phase, Phase::Opening | Phase::Exchanging);
-        Some((if comparing { answer.min(self.round.budget.deadline()) } else { answer }, waiting_for))
+        let round = comparing.then(|| self.round.budget.deadline());
+        // What is not durable here is waiting for this side, not for the peer.
+        let answer = Some(answer).filter(|_| self.incoming.unsettled.is_empty());
+        Some((answer.into_iter().chain(round).min()?, waiting_for))
     }
 
     /// A message from the peer.
@@ -360,9 +364,11 @@ impl Channel {
             ChannelMessage::Want { ids, last } => self.wanted(&ids, last, journal, now)?,
             ChannelMessage::Entries(bundle) => {
                 let entries = bundle.expand(&self.journal)?;
-                self.received(entries, effects)?;
+                self.received(entries, journal, effects)?;
             }
-            ChannelMessage::Part { number, size, bytes } => self.part(number, size, &bytes, effects)?,
+            ChannelMessage::Part { number, size, bytes } => {
+                self.part(number, size, &bytes, journal, effects)?
+            }
             ChannelMessage::Upto { number } => {
                 self.upto = self.upto.max(number);
                 let after = self.incoming.received;
@@ -397,6 +403,7 @@ impl Channel {
                 }
             }
             ChannelMessage::AskReceipt { nonce, previous } if !matches!(self.phase, Phase::Opening) => {
+                self.steps.charge(STEPS_PER_SIGNATURE)?;
                 effects.push(ChannelEffect::ReceiptAsked { nonce, previous });
             }
             ChannelMessage::Receipt { statement } if !matches!(self.phase, Phase::Opening) => {

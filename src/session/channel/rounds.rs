@@ -74,7 +74,8 @@ impl Channel {
                 }
                 if self.opener {
                     self.next_round(journal, now);
-                    self.phase = match self.left.take() {
+                    // Parts in which nothing is found could go on for longer than anybody waits.
+                    self.phase = match self.left.take().filter(|_| self.fruitless == 0) {
                         Some(decoding) => Phase::Decoding(decoding),
                         None => Phase::Descending(Descent::new()),
                     };

@@ -51,13 +51,16 @@ impl ConnectionMachine {
         let used_up = PeerError::Breach("all channel numbers of this connection are used up");
         self.least_channel = channel.checked_add(1).ok_or(used_up)?;
         if self.openings.left(Rate::OPENINGS, now) == 0 {
-            // What is open of the journal goes on.
             self.say_in(channel, ChannelMessage::Close(PeerError::TooOften.reason()));
             return Ok(());
         }
         self.openings.spend(1);
         // A new opening for the same journal is a new sync: it takes the place of the old.
         self.replace(opening.journal);
+        let asked = self.asked.iter().filter(|(_, journal)| **journal == opening.journal);
+        for number in asked.map(|(number, _)| *number).collect::<Vec<_>>() {
+            self.refuse(number, &PeerError::Cancelled);
+        }
         if self.channels.len().saturating_add(self.asked.len()) >= CHANNELS {
             let reason = Reason::new("CHANNELS", "too many channels on one connection");
             self.say_in(channel, ChannelMessage::Close(reason));
@@ -191,7 +194,8 @@ impl ConnectionMachine {
         channel.set_roomy(room > 0);
         let Some(journal) = journals.journal(id) else { return Ok(()) };
         let mut effects = Vec::new();
-        channel.set_steps(self.steps.left(Rate::of_steps(journal.head()), now));
+        self.longest = self.longest.max(journal.head());
+        channel.set_steps(self.steps.left(Rate::of_steps(self.longest), now));
         let acted = act(channel, journal, &mut effects);
         self.steps.spend(channel.take_steps());
         let ended = match acted {

@@ -107,6 +107,8 @@ pub(crate) struct ConnectionMachine {
     /// How often the peer has opened channels of late, and how many ids were looked at for it.
     openings: Pace,
     steps: Pace,
+    /// Entries of the longest journal that was spoken of.
+    longest: u64,
     /// Number of the next channel. Only the dialling side opens channels.
     next_channel: u32,
     checks: Checks,
@@ -161,6 +163,7 @@ impl ConnectionMachine {
             dialled,
             openings: Pace::new(now),
             steps: Pace::new(now),
+            longest: 0,
             next_channel: 0,
             checks: Checks::default(),
             queued: 0,

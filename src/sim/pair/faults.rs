@@ -14,6 +14,17 @@ pub(crate) struct Backup {
 }
 
 impl SimPair {
+    /// The other side gets what this one has and it lacks, by another way.
+    pub(crate) fn hand_over(&mut self, from: End) {
+        let id = self.journal;
+        let records: Vec<_> = self.side(from).records.values().cloned().collect();
+        let checked =
+            records.into_iter().map(|record| UncheckedEntry::new(record).check(&id).expect("an entry"));
+        let other = self.side(1 - from);
+        let lacking: Vec<_> = checked.filter(|entry| !other.journal.contains(&entry.id())).collect();
+        other.absorb(&lacking);
+    }
+
     /// What one side would have in a backup that is made now.
     pub(crate) fn backup(&self, end: End) -> Backup {
         let side = self.sides.get(end).expect("an end");
