@@ -82,9 +82,10 @@ fn d5_what_was_read_for_a_channel_that_is_gone_takes_up_no_room() {
         let events = node.events().await.unwrap();
         // More than is kept in memory: the first of it is read, and meanwhile another channel takes over.
         for round in 0..4 {
-            let facts = (0..900).map(|number| vec![Fact::new("said", format!("{round} {number:0400}"))]);
-            for facts in facts {
-                writer.append(facts).await.unwrap();
+            let facts = (0..60).map(|number| Fact::new("said", format!("{round} {number:020000}")));
+            let appends = facts.map(|fact| writer.append([fact]));
+            for appended in futures::future::join_all(appends).await {
+                appended.unwrap();
             }
             world.sleep(Duration::from_millis(500)).await;
             node.sync().await.unwrap().remove(0).result.unwrap();
@@ -93,7 +94,7 @@ fn d5_what_was_read_for_a_channel_that_is_gone_takes_up_no_room() {
         writer.append([Fact::new("said", "last")]).await.unwrap();
         world.sleep(Duration::from_secs(5)).await;
         assert_eq!(node.root().await, writer.root().await);
-        assert_eq!(node.root().await.unwrap().count, 3_601);
+        assert_eq!(node.root().await.unwrap().count, 241);
         while let Ok(event) = events.try_recv() {
             assert!(!matches!(event, Event::Disconnected { .. } | Event::SyncFailed { .. }), "{event:?}");
         }

@@ -332,4 +332,39 @@ mod tests {
         assert!(bytes <= 2 * descent, "{bytes} bytes, {descent} for a descent");
         assert!(found.len() <= differ + 1);
     }
+
+    #[test]
+    fn d8_no_round_asks_for_more_than_a_peer_puts_up_with_whatever_the_sketch_says() {
+        for difference in [20_000, 600_000, 5_000_000] {
+            let mut decoding = Decoding::new(difference, 0);
+            let parts = 1u64 << part_bits(difference);
+            let (mut rounds, mut all) = (0, 0);
+            while decoding.has_more() {
+                let (mut cells, mut rows) = (0, 0);
+                loop {
+                    match decoding.next() {
+                        Step::Ask { prefix, from, count } => {
+                            (cells, rows) = (cells + count as u64, rows + 1);
+                            let same = vec![Cell::default(); count];
+                            decoding
+                                .tell((prefix, from as u64), same, true, |_, from, to| {
+                                    vec![Cell::default(); to - from]
+                                })
+                                .unwrap();
+                        }
+                        Step::Done => break,
+                        Step::Wait => panic!("all cells came"),
+                    }
+                }
+                assert!(
+                    cells <= CELLS_PER_ROUND && rows <= ROWS_PER_PART * parts,
+                    "{cells} cells, {rows} rows"
+                );
+                decoding.take_found();
+                (rounds, all) = (rounds + 1, all + cells);
+            }
+            // And no more rounds than that takes.
+            assert!(rounds <= all / CELLS_PER_ROUND * 2 + 1, "{rounds} rounds for {all} cells");
+        }
+    }
 }
