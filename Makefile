@@ -62,8 +62,10 @@ bench-merkle: ## Measure the Merkle map, native and as wasm, beside other trees
 	@pkg-config/setup.sh native wasm web peers
 	node pkg-config/bench-merkle.mjs
 
-bench-sync: ## Measure what finding the difference of two sets costs, beside negentropy
-	@pkg-config/setup.sh native
+bench-sync: ## Measure what finding the difference of two sets costs, beside other ways
+	@pkg-config/setup.sh native peers
+	@# Without a browser its rows are left out.
+	@pkg-config/setup.sh wasm web || true
 	node pkg-config/bench-sync.mjs
 
 demo-diff: ## The same for a million entries twice, a hundred apart, in a few seconds

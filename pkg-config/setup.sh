@@ -9,7 +9,7 @@
 #   pkg-config/setup.sh web      what builds and tests for browsers: wasm-bindgen, wasm-pack,
 #                                the npm tools, Chromium
 #   pkg-config/setup.sh deny     cargo-deny, which `make check` needs
-#   pkg-config/setup.sh peers    what `make bench-merkle` compares with in JavaScript
+#   pkg-config/setup.sh peers    what `make bench-merkle` and `make bench-sync` compare with in JavaScript
 #   pkg-config/setup.sh env      prints the exports that wasm builds need; to be eval'ed
 #
 # To add a tool: pin it in tools.lock, write setup_<name>, name it in the table at the end.

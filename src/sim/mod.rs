@@ -8,6 +8,7 @@ mod byte_cuts;
 pub(crate) mod executor;
 #[cfg(test)]
 mod guards;
+pub(crate) mod handshake;
 #[cfg(test)]
 mod hostile;
 pub(crate) mod network;
@@ -30,6 +31,7 @@ mod variants;
 mod wedged;
 
 pub use executor::Simulation;
+pub use handshake::handshake;
 pub use network::{SimListener, SimNetwork, SimTransport, Verdict};
 pub use pair::{End, SimPair, Step, Traffic};
 pub use platform::{SimClock, SimEntropy, SimPlatform, SimSpawner, SimTimer};

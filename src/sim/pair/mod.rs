@@ -471,7 +471,7 @@ impl SimPair {
 }
 
 /// Bytes of a WebSocket frame's head (RFC 6455 §5.2): the opener's has a mask.
-fn frame_head(end: End, bytes: usize) -> usize {
+pub(super) fn frame_head(end: End, bytes: usize) -> usize {
     2 + if bytes < 126 { 0 } else { 2 } + if end == 0 { 4 } else { 0 }
 }
 
