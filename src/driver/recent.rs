@@ -10,7 +10,7 @@ use crate::ids::JournalId;
 use crate::limits::RECENT_BYTES;
 use crate::session::feed::{Feed, FeedWhat};
 
-/// The records of a journal's last entries, numbered one after the other.
+/// Records of a journal's entries, numbered one after the other: its last, or those that are being committed.
 #[derive(Debug)]
 struct Tail {
     first: u64,
@@ -21,6 +21,8 @@ struct Tail {
 #[derive(Debug)]
 pub(crate) struct Recent {
     tails: LiteMap<JournalId, Tail>,
+    /// What is not durable yet.
+    committing: LiteMap<JournalId, Tail>,
     /// Whose record is the oldest, the next, and so on. Some may be gone already.
     order: VecDeque<(JournalId, u64)>,
     bytes: usize,
@@ -29,13 +31,30 @@ pub(crate) struct Recent {
 
 impl Default for Recent {
     fn default() -> Self {
-        Self { tails: LiteMap::new(), order: VecDeque::new(), bytes: 0, room: RECENT_BYTES }
+        let (tails, committing) = (LiteMap::new(), LiteMap::new());
+        Self { tails, committing, order: VecDeque::new(), bytes: 0, room: RECENT_BYTES }
     }
 }
 
 impl Recent {
-    /// These are durable, as numbered from `first` on.
-    pub(crate) fn push(&mut self, journal: JournalId, first: u64, records: Vec<Arc<[u8]>>) {
+    /// These are being committed, behind number `at`. A journal commits one batch at a time.
+    pub(crate) fn commit(&mut self, journal: JournalId, at: u64, records: VecDeque<Arc<[u8]>>) {
+        self.committing.insert(journal, Tail { first: at.saturating_add(1), records });
+    }
+
+    /// They are durable.
+    pub(crate) fn committed(&mut self, journal: JournalId) {
+        if let Some(Tail { first, records }) = self.committing.remove(&journal) {
+            self.push(journal, first, records);
+        }
+    }
+
+    /// They are not.
+    pub(crate) fn not_committed(&mut self, journal: JournalId) {
+        self.committing.remove(&journal);
+    }
+
+    fn push(&mut self, journal: JournalId, first: u64, records: VecDeque<Arc<[u8]>>) {
         let follows = |tail: &Tail| tail.first.saturating_add(tail.records.len() as u64) == first;
         if !self.tails.get(&journal).is_some_and(follows) {
             // What others wrote lies between.
@@ -142,7 +161,7 @@ mod tests {
         assert_eq!(read(&recent, &some), [6, 8], "up to the first that is not here");
         assert!(recent.read(journal(2), &range(5, 8, 1_000)).is_none());
         // Somebody else wrote 9 and 10.
-        recent.push(journal(1), 11, vec![record(10, 11)]);
+        recent.push(journal(1), 11, [record(10, 11)].into());
         assert_eq!(read(&recent, &range(11, 11, 1_000)), [11]);
         assert!(read(&recent, &range(8, 11, 1_000)).is_empty());
         recent.push(journal(2), 1, (1..11).map(|number| record(100, number)).collect());
@@ -164,7 +183,8 @@ mod tests {
                 let first = log.len() as u64 + 1;
                 let records: Vec<_> = (first..).zip(&sizes).map(|(number, size)| record(*size, number)).collect();
                 log.extend(records.iter().cloned());
-                recent.push(journal(of), first, records);
+                recent.commit(journal(of), first - 1, records.into());
+                recent.committed(journal(of));
                 let held: usize = recent.tails.values().flat_map(|tail| &tail.records).map(|record| record.len()).sum();
                 prop_assert_eq!(recent.bytes, held);
                 prop_assert!(held <= 300);

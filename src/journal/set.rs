@@ -158,7 +158,7 @@ impl Journal {
 
     /// Cells number `from` to before `to` of the row of its ids, less some.
     pub(crate) fn cells(&self, from: usize, to: usize, without: &[EntryId]) -> Vec<Cell> {
-        self.digest.cells(from, to, without, self.map.root().count, self.map.iter())
+        self.digest.cells(from, to, without, self.map.iter())
     }
 
     pub(crate) fn index(&self) -> &Index {

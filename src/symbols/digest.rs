@@ -35,19 +35,18 @@ impl Digest {
     }
 
     /// Cells number `from` to before `to` of the set without some of its ids; fewer beyond 16,384. `all` are
-    /// the `count` ids of the set, which are walked if these cells were never asked for before.
+    /// the ids of the set, which are walked if so many cells were never asked for before.
     pub(crate) fn cells(
         &self,
         from: usize,
         to: usize,
         without: &[EntryId],
-        count: u64,
         all: impl Iterator<Item = EntryId>,
     ) -> Vec<Cell> {
         let to = to.min(MOST_CELLS);
         let mut row = self.row.borrow_mut();
         if row.cells().len() < to {
-            let kept = Row::kept_for(count).max(to.next_power_of_two());
+            let kept = Row::worth_keeping(to, row.cells().len());
             *row = Row::of(all.map(|id| ShortId::of(&id)), kept);
         }
         let mut cells = row.first(to).to_vec();
@@ -69,7 +68,7 @@ mod tests {
         for (step, upto) in [(10, 100), (100, 300), (700, 1_000), (4_000, 2_000), (16_384, 3_000)] {
             let mut digest = Digest::default();
             let cells = |digest: &Digest, from, without: &[EntryId], upto: usize| {
-                digest.cells(from, step, without, upto as u64, ids[..upto].iter().copied())
+                digest.cells(from, step, without, ids[..upto].iter().copied())
             };
             ids[..upto - 50].iter().for_each(|id| digest.insert(id));
             let before = Row::of(ids[..upto - 50].iter().map(ShortId::of), step);

@@ -23,11 +23,11 @@ impl Row {
         Self { cells: vec![Cell::default(); count.min(MOST_CELLS)] }
     }
 
-    /// As many as are worth keeping for a set of this size: an eighth of it, from 256 to 16,384, as a power
-    /// of two.
-    pub fn kept_for(entries: u64) -> usize {
-        let eighth = usize::try_from(entries / 8).unwrap_or(MOST_CELLS);
-        eighth.clamp(FEWEST, MOST_CELLS).next_power_of_two()
+    /// As many as are worth keeping where `asked` are asked for and so many are kept: few at first, since each
+    /// costs a step for every id, and then four times as many, so that few walks through the set make all.
+    pub fn worth_keeping(asked: usize, kept: usize) -> usize {
+        let more = if kept == 0 { FEWEST } else { kept.saturating_mul(4) };
+        asked.min(MOST_CELLS).next_power_of_two().clamp(more.min(MOST_CELLS), MOST_CELLS)
     }
 
     /// The first `count` cells of the set of these ids.
@@ -106,7 +106,18 @@ mod tests {
 
     #[test]
     fn f80_so_many_cells_are_kept() {
-        let kept: Vec<_> = [0, 100, 2_048, 2_056, 100_000, 1_000_000, u64::MAX].map(Row::kept_for).into();
-        assert_eq!(kept, [256, 256, 256, 512, 16_384, 16_384, 16_384]);
+        let asked = [
+            (20, 0),
+            (256, 0),
+            (257, 0),
+            (300, 256),
+            (2_000, 256),
+            (2_000, 1_024),
+            (9_000, 512),
+            (50_000, 0),
+        ];
+        let kept = asked.map(|(asked, kept)| Row::worth_keeping(asked, kept));
+        assert_eq!(kept, [256, 256, 512, 1_024, 2_048, 4_096, 16_384, 16_384]);
+        assert_eq!(Row::worth_keeping(16_384, 8_192), 16_384);
     }
 }

@@ -33,7 +33,7 @@ pub fn reconcile(entries: u64, differences: u64, seeds: u64, cursors: bool) -> M
     let mut grown = u64::MAX;
     for seed in 0..seeds {
         if grown > entries / 5 {
-            let (made, cold) = fresh(entries);
+            let (made, cold) = fresh(entries, differences);
             measured.cold = measured.cold.min(cold);
             (pair, grown) = (made, 0);
         }
@@ -49,14 +49,17 @@ pub fn reconcile(entries: u64, differences: u64, seeds: u64, cursors: bool) -> M
     measured
 }
 
-/// Two sets of so many entries that have met once, so that each has made its cells; the milliseconds that took.
-fn fresh(entries: u64) -> (SimPair, f64) {
+/// Two sets of so many entries that have met once, so differing, so that each has made its cells; the
+/// milliseconds that took the busier side.
+fn fresh(entries: u64, differences: u64) -> (SimPair, f64) {
     let mut pair = SimPair::new(DELAY, BYTES_PER_SECOND);
     let ids: Vec<_> = (0..entries).map(|number| EntryId::from_bytes(id(number))).collect();
     pair.share(&ids);
     drop(ids);
-    [0, 1].into_iter().for_each(|end| pair.append(end, 5, CONTENT));
-    let cold = one(&mut pair, false).cpu[1];
+    let half = usize::try_from(differences / 2).unwrap_or_default().max(5);
+    [0, 1].into_iter().for_each(|end| pair.append(end, half, CONTENT));
+    let [one_side, other] = one(&mut pair, false).cpu;
+    let cold = one_side.max(other);
     (pair, cold)
 }
 

@@ -94,7 +94,7 @@ impl<P: Platform> CommandLoop<P> {
             }
             Effect::Commit { journal, at, entries } => {
                 let records = entries.iter().map(|entry| entry.record.clone()).collect();
-                self.committing.insert(journal, (at, records));
+                self.recent.commit(journal, at, records);
                 let commit = storage::commit(store, journal, at, entries);
                 self.task("commit", commit, Input::CommitFailed { journal, error: task_failed() });
             }

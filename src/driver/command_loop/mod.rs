@@ -99,8 +99,6 @@ pub(crate) struct CommandLoop<P: Platform> {
     followers: LiteMap<JournalId, AbortHandle>,
     /// What was committed last.
     recent: Recent,
-    /// Of each journal what is being committed, and the number before it.
-    committing: LiteMap<JournalId, (u64, Vec<Arc<[u8]>>)>,
     /// Where to put what is to go into checkpoints.
     savings: Option<Sender<(JournalId, Saving)>>,
     /// Who waits until the service has ended.
@@ -128,7 +126,6 @@ impl<P: Platform> CommandLoop<P> {
             dials: LiteMap::new(),
             followers: LiteMap::new(),
             recent: Recent::default(),
-            committing: LiteMap::new(),
             savings: None,
             closing: Vec::new(),
             waiting: LiteMap::new(),
@@ -243,19 +240,14 @@ impl<P: Platform> CommandLoop<P> {
     fn handle(&mut self, outside: Outside) {
         match outside {
             Outside::Input(input) => {
-                match &input {
-                    Input::Loaded { journal, loaded: Ok(loaded) } => {
-                        self.watch_store(*journal, loaded.journal.head());
-                    }
-                    Input::Committed { journal } => {
-                        if let Some((at, records)) = self.committing.remove(journal) {
-                            self.recent.push(*journal, at.saturating_add(1), records);
-                        }
-                    }
-                    Input::Behind { journal } | Input::CommitFailed { journal, .. } => {
-                        self.committing.remove(journal);
-                    }
-                    _ => {}
+                if let Input::Loaded { journal, loaded: Ok(loaded) } = &input {
+                    self.watch_store(*journal, loaded.journal.head());
+                }
+                if let Input::Committed { journal } = &input {
+                    self.recent.committed(*journal);
+                }
+                if let Input::Behind { journal } | Input::CommitFailed { journal, .. } = &input {
+                    self.recent.not_committed(*journal);
                 }
                 self.machine.handle(input, self.now());
             }

@@ -48,7 +48,9 @@ pub(super) fn plan(journal: &Journal, opening: &Opening, my_cursor: Option<u64>,
         }
     }
     let coming = if roomy && part_bits(difference) == 0 { first_cells(difference) } else { 0 };
-    let cells = journal.cells(0, coming.min(CELLS_PER_FRAME), &[]);
+    // All at once, so that the row is made once.
+    let mut cells = journal.cells(0, coming, &[]);
+    cells.truncate(CELLS_PER_FRAME);
     Plan::Symbols { difference, coming: coming as u64, cells }
 }
 
