@@ -1,5 +1,7 @@
 //! Solving for what two sets differ in, as cells come.
 
+use std::collections::BinaryHeap;
+
 use crate::symbols::cell::Cell;
 use crate::symbols::mapping::{Cells, ShortId};
 use crate::symbols::row::{MOST_CELLS, place};
@@ -92,9 +94,13 @@ impl Decoder {
         !self.cells.is_empty() && self.left == 0
     }
 
-    /// The ids that were found so far, in the order of finding.
+    /// The ids that were found so far, in the order of finding. One that a cell only seemed to hold is found
+    /// again once the others are gone, which takes it back.
     pub fn found(&self) -> impl Iterator<Item = ShortId> {
-        self.found.iter().map(|found| found.id)
+        let sorted = self.found.iter().map(|found| found.id.0).collect::<BinaryHeap<_>>().into_sorted_vec();
+        let taken_back = sorted.chunk_by(|one, next| one == next).filter(|same| same.len() % 2 == 0);
+        let taken_back: Vec<_> = taken_back.filter_map(|same| same.first().copied()).collect();
+        self.found.iter().map(|found| found.id).filter(move |id| !taken_back.contains(&id.0))
     }
 
     /// How many were found.
@@ -121,4 +127,16 @@ fn is_in(id: ShortId, at: usize) -> bool {
         places.advance();
     }
     places.peek() == at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f80_what_is_found_twice_was_not_there() {
+        let found = |id: u64| Found { id: ShortId(id), next: ShortId(id).cells() };
+        let decoder = Decoder { found: [7, 3, 9, 3].map(found).into(), ..Decoder::new() };
+        assert_eq!(decoder.found().collect::<Vec<_>>(), [ShortId(7), ShortId(9)]);
+    }
 }
